@@ -1,0 +1,125 @@
+"""The compiled bundle: plain JSON with a small typed door in front.
+
+A plan is readable, deterministic JSON: no pickles, no code, no clock. It holds one *current* revision per flow and any
+number of previous revisions, because a call keeps the revision it started with (decision 34). The runtime reads the
+JSON objects of a flow directly (see ``docs/plan.md`` for every key); this module only guards the way in and out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sma_flows.errors import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT: Final = 1
+"""Plan layout written by this version. Format N-1 stays readable, otherwise an upgrade would end live calls."""
+
+READABLE_FORMATS: Final = frozenset({1})
+
+FlowPlan = dict[str, Any]
+"""One compiled flow as JSON: states, prompts, hooks, limits. Keys are described in ``docs/plan.md``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A bundle of compiled flows.
+
+    ``routes`` decide which flow a new call gets, top down; ``flows`` maps a flow's name to its current revision;
+    ``revisions`` maps a revision (12 hexadecimal digits) to the compiled flow.
+    """
+
+    name: str
+    routes: tuple[dict[str, Any], ...]
+    flows: dict[str, str]
+    revisions: dict[str, FlowPlan]
+
+    def flow(self, name: str) -> FlowPlan:
+        """The current revision of the flow called *name*.
+
+        Raises:
+            PlanError: the bundle has no such flow.
+        """
+        try:
+            return self.revisions[self.flows[name]]
+        except KeyError:
+            raise PlanError(f"the plan has no flow '{name}'; it holds {', '.join(sorted(self.flows))}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as one JSON object, ready for :func:`json.dumps`."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "routes": list(self.routes),
+            "flows": self.flows,
+            "revisions": self.revisions,
+        }
+
+    def dumps(self) -> str:
+        """Deterministic text: same plan, same bytes. One trailing line feed."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, data: object) -> Plan:
+        """Read a plan from parsed JSON.
+
+        Raises:
+            PlanError: not a plan, or of a format that this version cannot read.
+        """
+        if not isinstance(data, dict) or "format" not in data:
+            raise PlanError("this is not a compiled plan: write one with `sma-flows compile FLOWS -o plan.json`")
+        if data["format"] not in READABLE_FORMATS:
+            raise PlanError(
+                f"plan format {data['format']} is not readable by this version (it reads "
+                f"{', '.join(str(f) for f in sorted(READABLE_FORMATS))}): compile the flows again"
+            )
+        flows, revisions, routes = data.get("flows"), data.get("revisions"), data.get("routes")
+        if not (isinstance(flows, dict) and isinstance(revisions, dict) and isinstance(routes, list)):
+            raise PlanError("the plan is damaged: flows, revisions or routes are missing; compile the flows again")
+        for revision, flow in revisions.items():
+            if not isinstance(flow, dict) or not isinstance(flow.get("states"), dict) or "start" not in flow:
+                raise PlanError(f"the plan is damaged: revision {revision} has no states; compile the flows again")
+        missing = [name for name, revision in flows.items() if revision not in revisions]
+        if missing:
+            raise PlanError(f"the plan is damaged: no revision for {', '.join(sorted(missing))}; compile again")
+        return cls(str(data.get("name", "")), tuple(routes), dict(flows), dict(revisions))
+
+    @classmethod
+    def loads(cls, text: str | bytes) -> Plan:
+        """Read a plan from JSON text.
+
+        Raises:
+            PlanError: not JSON, or not a plan.
+        """
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise PlanError(f"the plan is not JSON ({error}): write it again with `sma-flows compile`") from None
+        return cls.from_json(data)
+
+    @classmethod
+    def read(cls, path: Path) -> Plan:
+        """Read a plan file.
+
+        Raises:
+            PlanError: the file cannot be read or is not a plan.
+        """
+        try:
+            return cls.loads(path.read_bytes())
+        except OSError as error:
+            raise PlanError(f"the plan {path} cannot be read ({error.strerror})") from None
+        except PlanError as error:
+            raise PlanError(f"{path}: {error}") from None
+
+
+def revision_of(flow: Mapping[str, Any]) -> str:
+    """The revision of a compiled flow: 12 hexadecimal digits over its JSON without ``facts``."""
+    body = {key: value for key, value in flow.items() if key != "facts"}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
