@@ -1,0 +1,138 @@
+"""The built-in hooks: what each takes, answers and gives.
+
+One table, read by the compiler (names, argument counts, outcomes, types, effect classes) and by the services (which
+carry them out). Nothing happens on import.
+
+In a flow a built-in is named with its settings::
+
+    hooks:
+      accounts: {builtin: directory.find, with: {table: env.ACCOUNTS}, gives: {account: digits(5)}}
+      remember: {builtin: directory.put, with: {table: env.ACCOUNTS}, fields: [account, since]}
+
+``run: remember(call.from, account, "today")`` then writes the fields ``account`` and ``since`` of the row under the
+caller's number. Where :attr:`Builtin.fields` is true, arguments beyond the fixed ones are the values of the hook's
+``fields:``, in that order; where :attr:`Builtin.declared` is true, the flow's own ``gives:`` names the columns to read.
+
+Effect classes are those of decision 17: ``read`` (nothing happens), ``keyed`` (the callee knows the effect token),
+``repeatable`` (doing it again changes nothing), ``once`` (protected by a memo record, needs a store).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EFFECTS: Final = ("read", "keyed", "repeatable", "once")
+"""The effect classes a hook may declare; a user's own hook that declares none is ``once``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """One built-in hook.
+
+    ``args`` maps the fixed positional arguments to their types, in order, written as the flow language writes types
+    (``any``: whatever the flow has). ``outcomes`` lists the outcomes, main one first. ``gives`` maps result names to
+    types and belongs to the main outcome. ``settings`` are the keys that ``with:`` may hold; those in ``required``
+    must be there.
+    """
+
+    args: Mapping[str, str]
+    outcomes: tuple[str, ...]
+    effect: str
+    gives: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    settings: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    fields: bool = False
+    declared: bool = False
+    budget_ms: int = 1000
+
+    @property
+    def main(self) -> str:
+        """The outcome that a plain ``next: NAME`` answers."""
+        return self.outcomes[0]
+
+
+def _pipeline(kind: str) -> dict[str, Builtin]:
+    """Start and stop of something that runs beside a meeting and is known by the id of its pipeline."""
+    return {
+        f"{kind}.start": Builtin(
+            args={"meeting": "text(64)"},
+            outcomes=("done",),
+            gives={"pipeline": "text(64)"},
+            effect="keyed",
+            settings=("sink", "language"),
+        ),
+        f"{kind}.stop": Builtin(args={"pipeline": "text(64)"}, outcomes=("done",), effect="repeatable"),
+    }
+
+
+_TABLE: Final = ("table",)
+
+BUILTINS: Final[Mapping[str, Builtin]] = MappingProxyType(
+    {
+        # Rows by key. `find` reads the columns that the flow's `gives:` names.
+        "directory.find": Builtin(
+            args={"key": "text(200)"},
+            outcomes=("found", "none"),
+            effect="read",
+            settings=_TABLE,
+            required=_TABLE,
+            declared=True,
+        ),
+        "directory.put": Builtin(
+            args={"key": "text(200)"},
+            outcomes=("done",),
+            effect="keyed",
+            settings=_TABLE,
+            required=_TABLE,
+            fields=True,
+        ),
+        # The first to claim a key has it; the same effect token claims it again.
+        "directory.claim": Builtin(
+            args={"key": "text(200)"},
+            outcomes=("claimed", "taken"),
+            effect="keyed",
+            settings=_TABLE,
+            required=_TABLE,
+            fields=True,
+        ),
+        "directory.remove": Builtin(
+            args={"key": "text(200)"}, outcomes=("done",), effect="repeatable", settings=_TABLE, required=_TABLE
+        ),
+        # One name, one meeting: opening an open meeting gives the same id.
+        "meetings.open": Builtin(
+            args={"name": "text(64)"},
+            outcomes=("done",),
+            gives={"meeting": "text(64)"},
+            effect="keyed",
+            settings=("region",),
+        ),
+        "meetings.find": Builtin(
+            args={"name": "text(64)"}, outcomes=("found", "none"), gives={"meeting": "text(64)"}, effect="read"
+        ),
+        "meetings.close": Builtin(args={"name": "text(64)"}, outcomes=("done",), effect="repeatable"),
+        "channel.post": Builtin(
+            args={"text": "text(2048)"}, outcomes=("done",), effect="keyed", settings=("channel", "bearer"), fields=True
+        ),
+        "queue.put": Builtin(
+            args={"message": "any"}, outcomes=("done",), effect="keyed", settings=("queue",), fields=True
+        ),
+        **_pipeline("stream"),
+        **_pipeline("capture"),
+        **_pipeline("transcription"),
+        # CreateSipMediaApplicationCall takes no request token: only a memo record keeps a retry from dialling twice.
+        "calls.dial": Builtin(
+            args={"flow": "text(40)", "to": "phone", "from": "phone"},
+            outcomes=("done", "refused"),
+            gives={"transaction": "text(64)"},
+            effect="once",
+            settings=("application",),
+            fields=True,
+        ),
+    }
+)
+"""Every built-in by the name that a flow writes after ``builtin:``."""
