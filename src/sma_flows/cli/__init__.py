@@ -1,0 +1,22 @@
+"""The command ``sma-flows``: thin modules, one per command, over the compiler and the runtime."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point of the command line. Exits with 0 (clean), 1 (findings) or 2 (wrong usage)."""
+    try:
+        from sma_flows.cli.app import run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in {"click", "rich", "yaml", "pydantic"}:
+            raise
+        sys.stderr.write(
+            f"Error: the command line needs the package '{error.name}', which a deployed function does without. "
+            "Install it with: pip install 'sma-flows[all]'\n"
+        )
+        sys.exit(2)
+    run()

@@ -1,0 +1,79 @@
+"""Output: plain lines on stdout, progress and problems on stderr."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["FindingsError", "WrongUsage", "busy", "err", "exit_with", "out", "say_json", "show", "steady_output", "table"]
+
+
+class WrongUsage(click.ClickException):  # noqa: N818 (it is the word of the exit code table)
+    """The command was given something it cannot work with. One paragraph that names what to do; exit code 2."""
+
+    exit_code = 2
+
+
+class FindingsError(click.ClickException):
+    """A flow or an answer is not as it should be. One paragraph; exit code 1."""
+
+    exit_code = 1
+
+
+def steady_output(*streams: IO[str]) -> None:
+    """Let a terminal that cannot show a character print its escape instead of ending the command."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def out() -> Console:
+    """The console of results. Made anew each time, so that a redirected stdout is honoured."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def err() -> Console:
+    """The console of progress and remarks."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def show(text: str | Text, *, end: str = "\n") -> None:
+    """Print one piece of result. Lines are never wrapped: what is copied or piped stays whole."""
+    out().print(text, end=end)
+
+
+def say_json(value: Any) -> None:
+    """Print a result for programs: one JSON document."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def table(*columns: str, right: frozenset[str] = frozenset()) -> Table:
+    """A table without frame, for facts in columns."""
+    made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+    return made
+
+
+@contextmanager
+def busy(doing: str) -> Iterator[None]:
+    """Show on a terminal that something takes its time. Elsewhere: nothing."""
+    console = err()
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(doing, spinner="line"):
+        yield
+
+
+def exit_with(code: int) -> NoReturn:
+    """End the command with an exit code of the table in ``sma-flows --help``."""
+    click.get_current_context().exit(code)
