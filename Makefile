@@ -1,0 +1,77 @@
+# One command each; every target does its own set-up. Needs Python 3.11 to 3.14, make and, the first time, a network.
+#   make demo    replay a recorded dial-in call            make test    the whole test suite
+#   make check   ruff, mypy, import contracts, tests       make help    everything else
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# The first interpreter that really runs, is 3.11 to 3.14 and can make virtual environments.
+# Override with: make test PYTHON=/path/to/python3
+PYTHON ?= $(shell for each in python3.12 python3.13 python3.11 python3.14 python3 python; do \
+	"$$each" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+	>/dev/null 2>&1 && { echo "$$each"; break; }; done)
+
+WORKERS ?= auto
+
+.PHONY: help setup demo test check lint types imports bench docs golden clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "No Python 3.11 to 3.14 with the modules venv and ensurepip was found." >&2; \
+		echo "Install one (Debian and Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python3" >&2; \
+		exit 1; fi
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --quiet --upgrade 'pip>=25.1'
+
+# Two stamps: trying flows needs less than testing them.
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing sma-flows into $(VENV)"
+	@$(PIP) install --quiet --editable '.[all]'
+	@touch $@
+
+$(VENV)/.developer: pyproject.toml | $(BIN)/python
+	@echo "Installing sma-flows and its test tools into $(VENV)"
+	@$(PIP) install --quiet --upgrade 'pip>=25.1'
+	@$(PIP) install --quiet --editable '.[all]' --group dev
+	@touch $@ $(VENV)/.installed
+
+setup: $(VENV)/.developer  ## make .venv with everything a developer needs
+
+demo: $(VENV)/.installed  ## replay a recorded dial-in call, event by event
+	@$(BIN)/sma-flows replay flows/dial-in.yaml events/dial-in
+
+test: $(VENV)/.developer  ## run all tests
+	@$(BIN)/python -m pytest -n $(WORKERS)
+
+check: lint types imports test  ## all that a change must pass
+
+lint: $(VENV)/.developer  ## ruff: style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.developer  ## mypy --strict on the package
+	@$(BIN)/mypy --strict
+
+imports: $(VENV)/.developer  ## the import contracts of pyproject.toml
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.developer  ## measure, and write docs/benchmarks.md
+	@$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.developer  ## write the generated pages of docs/ and the generated blocks of README.md
+	@$(BIN)/python tests/furniture.py --write
+
+golden: $(VENV)/.developer  ## record the answers to events/ again; read the difference before you commit it
+	@for each in events/*/; do \
+		$(BIN)/sma-flows replay --record --quiet "flows/$$(basename "$$each").yaml" "$$each" || exit 1; done
+
+clean:  ## remove what was built, and the environment
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
