@@ -13,14 +13,14 @@ from .engine import Engine, Reaction
 from .expect import HARMLESS, Expectation, leg_of
 from .rules import check_answer, check_event
 from .script import Script, Step
-from .service import DIGIT_ACTIONS, Line, Unheard
+from .service import DIGIT_ACTIONS, Line, UnheardError
 from .stubs import StubServices, compare_calls, same
 
 MOST_INSERTED = 6
 _NUMBER = re.compile(r"\+?[0-9]{4,}")
 
 
-class ScenarioFailure(AssertionError):
+class ScenarioError(AssertionError):
     """A scenario did not go as it must."""
 
 
@@ -73,7 +73,7 @@ class Player:
         """All steps in order, then the totals.
 
         Raises:
-            ScenarioFailure: with everything that was wrong in the step where it went wrong first.
+            ScenarioError: with everything that was wrong in the step where it went wrong first.
         """
         for index, step in enumerate(self.script.steps, 1):
             self._step(index, step)
@@ -124,14 +124,14 @@ class Player:
     def _deliver(self, index: int, line: Line, step: Step) -> tuple[dict[str, Any], Reaction]:
         try:
             event = line.event(step, self.now)
-        except Unheard as error:
-            raise ScenarioFailure(f"{self.script.name} step {index} {step.event}: {error}") from None
+        except UnheardError as error:
+            raise ScenarioError(f"{self.script.name} step {index} {step.event}: {error}") from None
         self._judge(index, "harness", check_event(event))
         text = json.dumps(event)
         try:
             reaction = self.engine.react(json.loads(text), self.now, self.services)
         except Exception as error:
-            raise ScenarioFailure(f"{self.script.name} step {index} {step.event}: R9: {error!r}") from error
+            raise ScenarioError(f"{self.script.name} step {index} {step.event}: R9: {error!r}") from error
         self._judge(index, step.event, check_answer(event, reaction.answer), reaction)
         self._judge(index, step.event, self._leaks(reaction), reaction)
         self.records.append(Record(index, line.number, text, self.now, json.dumps(reaction.answer)))
@@ -150,14 +150,14 @@ class Player:
         if problems:
             answer = f"\n  answer: {json.dumps(reaction.answer)[:1500]}" if reaction is not None else ""
             listed = "".join(f"\n  - {problem}" for problem in problems)
-            raise ScenarioFailure(f"{self.script.name} step {index} {what}:{listed}{answer}")
+            raise ScenarioError(f"{self.script.name} step {index} {what}:{listed}{answer}")
 
 
 def play(script: Script, engine: Engine) -> Run:
     """Play *script* against *engine*.
 
     Raises:
-        ScenarioFailure: something is not as it must be.
+        ScenarioError: something is not as it must be.
     """
     return Player(script, engine).play()
 

@@ -1,7 +1,7 @@
 """The service's side of one call: legs, listeners, attributes, Sequence, and the events made of them.
 
-Facts: sections 1, 3, 5 and 9 of the contract (events carry no Status before the answer, legs that left stay in the list until a new
-leg B replaces them, the echo is what was sent plus Repeat, InBetweenDigits... and the resolved CallId).
+Facts: sections 1, 3, 5 and 9 of the contract (events carry no Status before the answer, legs that left stay in the
+list until a new leg B replaces them, the echo is what was sent plus Repeat, InBetweenDigits... and the CallId).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REPORTS_ALWAYS = frozenset(
 )  # fmt: skip
 
 
-class Unheard(Exception):
+class UnheardError(Exception):
     """Something that the service could not deliver because the handler did not ask for it (a key without listener)."""
 
 
@@ -168,17 +168,17 @@ class Line:
     def _leg(self, name: str) -> Leg:
         tag = name if name.startswith("LEG-") else f"LEG-{name}"
         if tag not in self.legs:
-            raise Unheard(f"there is no {tag}")
+            raise UnheardError(f"there is no {tag}")
         return self.legs[tag]
 
     def _digits(self, step: Step) -> dict[str, Any]:
         leg = self._leg(step.leg or "A")
         listener = self.listeners.get(leg.tag)
         if listener is None:
-            raise Unheard(f"nobody listens for keys on {leg.tag}: {step.digits} would be lost")
+            raise UnheardError(f"nobody listens for keys on {leg.tag}: {step.digits} would be lost")
         pattern = listener["Parameters"]["InputDigitsRegex"]
         if not re.search(pattern, step.digits or ""):
-            raise Unheard(f"the listener on {leg.tag} waits for {pattern}: {step.digits} would be lost")
+            raise UnheardError(f"the listener on {leg.tag} waits for {pattern}: {step.digits} would be lost")
         return {**self.echo(listener), "ReceivedDigits": step.digits}
 
     def _sent(self, step: Step, *, last: bool) -> dict[str, Any]:
@@ -195,7 +195,7 @@ class Line:
                 return fits[-1 if last else 0]
         if step.action == "Hangup":
             return {"Type": "Hangup", "Parameters": {"CallId": self._leg(step.leg or "A").call_id}}
-        raise Unheard(f"{step.event} of {step.action}, but no list that was sent has such an action")
+        raise UnheardError(f"{step.event} of {step.action}, but no list that was sent has such an action")
 
     def tag_of(self, action: dict[str, Any]) -> str:
         """The leg an action is addressed to; without address the leg of the event it answered (kept in ``_leg``)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +20,8 @@ PORT_RESULTS = {
 class StubServices:
     """Answers asks from a script. ``state`` is plain JSON, so that it can travel between processes.
 
-    state: ``memo`` token -> [outcome, values]; ``turns`` name -> replies given; ``calls`` [name, args, token, cleanup] in
-    order of first asking; ``asked`` every token asked for, repetitions included; ``counts`` units used of the limits.
+    state: ``memo`` token -> [outcome, values]; ``turns`` name -> replies given; ``calls`` [name, args, token, cleanup]
+    in order of first asking; ``asked`` every token asked for, repetitions included; ``counts`` units used of limits.
     """
 
     def __init__(self, stubs: Mapping[str, Any], state: dict[str, Any] | None = None) -> None:
@@ -112,15 +113,19 @@ def said(value: Any) -> str:
 
 
 def same(wanted: Any, got: Any) -> bool:
-    """Does an argument or parameter fit what the script says (``~x`` contains, ``any``, partial mappings)?"""
+    """Does an argument or parameter fit what the script says (``~x``, ``/regex/``, ``any``, partial mappings)?"""
     if isinstance(wanted, Mapping):
         return isinstance(got, Mapping) and all(key in got and same(item, got[key]) for key, item in wanted.items())
+    if isinstance(wanted, list) and not isinstance(got, list | Mapping):
+        return all(same(item, got) for item in wanted)
     if isinstance(wanted, list):
         return isinstance(got, list) and len(wanted) == len(got) and all(map(same, wanted, got))
     if wanted == "any":
         return True
     if wanted.startswith("~"):
         return wanted[1:] in said(got)
+    if wanted.startswith("/") and wanted.endswith("/"):
+        return re.search(wanted[1:-1], said(got)) is not None
     return wanted == said(got) and not isinstance(got, list | Mapping)
 
 

@@ -1,7 +1,8 @@
 """The same calls under every circumstance that must not matter (rules R6, R7, R8; decisions 6 and 8).
 
-Each function takes the records of a good run and delivers them again in another way. Where nothing may change at all, the recorded events
-are replayed and answers compared byte by byte; where attributes may differ (Sequence is saved), they are threaded anew and actions compared.
+Each function takes a good run and delivers its events again in another way. Where nothing may change at all, the
+recorded events are replayed and answers compared byte by byte; where attributes may differ (Sequence is saved), they
+are threaded anew and actions compared.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .engine import Engine
-from .harness import Record, Run, ScenarioFailure, effects, harmless
+from .harness import Record, Run, ScenarioError, effects, harmless
 from .rules import check_answer
 from .service import DIGIT_ACTIONS
 from .stubs import StubServices
@@ -86,12 +87,12 @@ def _as_text(value: Any) -> Any:
 
 
 def strangers(run: Run, engine: Engine) -> int:
-    """Between all events others that no flow expects: each is answered with nothing, and the call goes on as before (R8)."""
+    """Between all events others that no flow expects: each is answered with nothing, nothing else changes (R8)."""
     services = StubServices(run.script.stubs)
     stored: dict[int, Any] = {}
     sequence = 0
     sent = 0
-    for index, record in enumerate(run.records):
+    for record in run.records:
         sequence += 1
         event = _rethread(record, stored) | {"Sequence": sequence}
         reaction = engine.react(event, record.now, services)
@@ -181,8 +182,8 @@ def _late(
 def _could_be_new(record: Record, past: Sequence[Record]) -> bool:
     """Could the same event, a Sequence later, be a second one of its kind?
 
-    Keys and updates may come twice. A report can be taken for a new one when the list that was sent in answer ends with the very action that
-    was reported, parameter by parameter.
+    Keys and updates may come twice. A report can be taken for a new one when the list that was sent in answer ends with
+    the very action that was reported, parameter by parameter.
     """
     if record.kind in ("DIGITS_RECEIVED", "CALL_UPDATE_REQUESTED", "INVALID_LAMBDA_RESPONSE"):
         return True
@@ -201,7 +202,7 @@ def _echoes(action: Mapping[str, Any], echo: Mapping[str, Any]) -> bool:
 
 
 def settled(run: Run, engine: Engine) -> int:
-    """Successes that the service may also report in the middle of a list (D1): answered with nothing, nothing else changes."""
+    """Successes that the service may also report in the middle of a list (D1): answered with nothing."""
     services = StubServices(run.script.stubs)
     stored: dict[int, Any] = {}
     sent = 0
@@ -277,12 +278,12 @@ def _effects_equal(run: Run, services: StubServices) -> None:
     """The same effects as in the plain run, each once: hook, arguments, token."""
     made = effects(services)
     if made != run.effects:
-        raise ScenarioFailure(f"{run.script.name}: other effects than in the plain run:\n  {made}\n  {run.effects}")
+        raise ScenarioError(f"{run.script.name}: other effects than in the plain run:\n  {made}\n  {run.effects}")
 
 
 def _fail(run: Run, record: Record, how: str, problems: list[str], answer: Any) -> None:
     if problems:
         listed = "".join(f"\n  - {problem}" for problem in problems)
-        raise ScenarioFailure(
+        raise ScenarioError(
             f"{run.script.name} step {record.step} {record.kind}, {how}:{listed}\n  answer: {json.dumps(answer)[:1500]}"
         )

@@ -1,7 +1,7 @@
 """A fresh process for every event: a small server that loads the package once and forks one child per event.
 
-The child reads plan, event and the state of the stubs as text, answers one event and ends: nothing but JSON can travel from one event of
-a call to the next.
+The child reads plan, event and the state of the stubs as text, answers one event and ends: nothing but JSON can travel
+from one event of a call to the next.
 """
 
 from __future__ import annotations
