@@ -22,26 +22,32 @@ WORKERS ?= auto
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
-$(BIN)/python:
-	@if [ -z "$(PYTHON)" ]; then \
-		echo "No Python 3.11 to 3.14 with the modules venv and ensurepip was found." >&2; \
-		echo "Install one (Debian and Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python3" >&2; \
-		exit 1; fi
-	@echo "Making $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) install --quiet --upgrade 'pip>=25.1'
+# Makes the environment unless it is there and works; half of one, left by an interruption, is made again.
+define environment
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		if [ -z "$(PYTHON)" ]; then \
+			echo "No Python 3.11 to 3.14 with the modules venv and ensurepip was found." >&2; \
+			echo "Install one (Debian, Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=..." >&2; \
+			exit 1; \
+		fi; \
+		echo "Making $(VENV) with $$($(PYTHON) --version)"; \
+		$(PYTHON) -m venv --clear $(VENV); \
+	fi
+endef
 
 # Two stamps: trying flows needs less than testing them.
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
+$(VENV)/.installed: pyproject.toml
+	$(environment)
 	@echo "Installing sma-flows into $(VENV)"
 	@$(PIP) install --quiet --editable '.[all]'
 	@touch $@
 
-$(VENV)/.developer: pyproject.toml | $(BIN)/python
+$(VENV)/.developer: pyproject.toml
+	$(environment)
 	@echo "Installing sma-flows and its test tools into $(VENV)"
-	@$(PIP) install --quiet --upgrade 'pip>=25.1'
+	@$(PIP) install --quiet --upgrade 'pip>=25.1'  # the first that knows --group
 	@$(PIP) install --quiet --editable '.[all]' --group dev
-	@touch $@ $(VENV)/.installed
+	@touch $(VENV)/.installed $@
 
 setup: $(VENV)/.developer  ## make .venv with everything a developer needs
 

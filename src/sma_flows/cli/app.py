@@ -35,10 +35,10 @@ Exit codes, for every command:
 class _Lazy(click.Group):
     """Loads a command's module when it is asked for: ``invoke`` must not pay for what ``check`` needs."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (given by click)
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (given by click)
         if cmd_name not in COMMANDS:
             return None
         command: Any = importlib.import_module(f"sma_flows.cli.{cmd_name}").command

@@ -13,10 +13,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["FindingsError", "WrongUsage", "busy", "err", "exit_with", "out", "say_json", "show", "steady_output", "table"]
+__all__ = [
+    "FindingsError",
+    "WrongUsage",
+    "busy",
+    "err",
+    "exit_with",
+    "out",
+    "say_json",
+    "show",
+    "steady_output",
+    "table",
+]
 
 
-class WrongUsage(click.ClickException):  # noqa: N818 (it is the word of the exit code table)
+class WrongUsage(click.ClickException):
     """The command was given something it cannot work with. One paragraph that names what to do; exit code 2."""
 
     exit_code = 2
