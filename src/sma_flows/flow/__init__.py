@@ -1,0 +1,1 @@
+"""The language an author writes: text, models, expressions, diagnostics."""

@@ -1,0 +1,9 @@
+"""Catalogue of SF1xx: values and types."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sma_flows.flow.codes_base import Code
+
+CODES: Final[tuple[Code, ...]] = ()
