@@ -1,0 +1,1 @@
+"""Adapters that talk to AWS. Nothing here is imported unless the environment asks for it."""

@@ -1,0 +1,1 @@
+"""Adapters that need nothing but the standard library: one SQLite file behind every port."""
