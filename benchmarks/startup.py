@@ -1,0 +1,46 @@
+"""What a cold start pays: time from process start to an imported handler, and which modules come with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from benchmarks.measure import Ratio, ratio, rounds
+
+FORBIDDEN = ("yaml", "pydantic", "transitions", "boto3", "botocore.session", "click", "rich", "jsonschema")
+
+CASES = {
+    "empty interpreter": "pass",
+    "json + logging": "import json, logging",
+    "powertools Logger and Metrics": "import aws_lambda_powertools",
+    "sma_flows.handler": "import sma_flows.handler",
+    "sma_flows runtime alone": "import sma_flows.runtime.invoke, sma_flows.runtime.program",
+    "PyYAML, pydantic, transitions": "import yaml, pydantic, transitions",
+    "boto3 client (dynamodb)": "import boto3; boto3.client('dynamodb', region_name='us-east-1')",
+}
+
+
+def _run(code: str, environ: dict[str, str]) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environ, capture_output=True, check=True, text=True).stdout
+
+
+def measure(plan: str, count: int) -> tuple[dict[str, Ratio], dict[str, float]]:
+    """Each case's time above an empty interpreter as a share of the same for a dynamodb client, and milliseconds."""
+    environ = dict(os.environ, SMA_FLOWS_PLAN=plan, SMA_FLOWS_STORE="memory", PYTHONHASHSEED="0")
+    environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+    times = rounds({name: lambda code=code: _run(code, environ) for name, code in CASES.items()}, count)
+    empty = times.pop("empty interpreter")
+    above = {name: [max(1, t - e) for t, e in zip(each, empty, strict=True)] for name, each in times.items()}
+    shares = {name: ratio(above, name, "boto3 client (dynamodb)") for name in above}
+    return shares, {name: sorted(each)[len(each) // 2] / 1e6 for name, each in above.items()}
+
+
+def modules(plan: str) -> tuple[int, list[str]]:
+    """Number of modules loaded with the handler, and those among them that must not be."""
+    code = "import sma_flows.handler, sys, json; print(json.dumps(sorted(sys.modules)))"
+    environ = dict(os.environ, SMA_FLOWS_PLAN=plan, SMA_FLOWS_STORE="memory")
+    loaded = json.loads(_run(code, environ).splitlines()[-1])
+    return len(loaded), [name for name in loaded if name in FORBIDDEN]
