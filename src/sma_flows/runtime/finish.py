@@ -1,0 +1,141 @@
+"""From a finished walk to an answer: the list in its final order and the saved call that belongs to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sma_flows.protocol.actions import CODES, Action
+from sma_flows.runtime.frame import MAX_ACTIONS, Frame
+from sma_flows.runtime.nodes import Connector
+
+if TYPE_CHECKING:
+    from sma_flows.protocol.events import Invocation
+    from sma_flows.runtime.ask import Ask
+    from sma_flows.runtime.callstate import Call
+    from sma_flows.runtime.program import FlowProgram
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one event leads to.
+
+    ``actions`` empty and ``call`` None is *nothing*. ``ask`` set means: perform it, then :func:`resume`. ``note`` says
+    in a few words what was done; ``flow`` is the flow that answered, if one could be found.
+    """
+
+    note: str
+    actions: list[Action]
+    call: Call | None = None
+    ask: Ask | None = None
+    frame: Frame | None = None
+    flow: FlowProgram | None = None
+
+
+def release(event: Invocation) -> list[Action]:
+    """Hang up every leg that is still there (rule R5)."""
+    return [
+        {"Type": "Hangup", "Parameters": {"CallId": leg.call_id, "SipResponseCode": "0"}}
+        for leg in (event.leg_b, event.leg_a)
+        if leg is not None and leg.alive
+    ]
+
+
+def finish(frame: Frame, note: str, fingerprint: str) -> Step:
+    """The step that the walk of *frame* leads to. *fingerprint* is empty when an ask was in between: it is kept."""
+    call, flow, event = frame.call, frame.flow, frame.event
+    if fingerprint:
+        if call.q == event.sequence and call.fp != fingerprint and "s" not in call.flags:
+            call.flags += "s"  # two different events with one Sequence: it cannot be trusted
+        call.q = event.sequence
+        call.fp = fingerprint
+    if frame.ask is not None:
+        return Step(note, [], ask=frame.ask, frame=frame, flow=flow)
+    actions = _complete(frame)
+    if frame.actions:
+        _remember(frame)
+    elif frame.resting or not call.pos:
+        call.was = call.last if call.last not in ("", "rest") else call.was
+        call.last = "rest" if frame.resting else ""
+        call.owners = ""
+    _keep(frame)
+    call.n += 1
+    return Step(frame.note or note, actions, call=call, flow=flow)
+
+
+def touch(frame: Frame, note: str, fingerprint: str) -> Step:
+    """Save what changed; the running list goes on."""
+    frame.call.q = frame.event.sequence
+    frame.call.fp = fingerprint
+    return Step(note, [], call=frame.call, flow=frame.flow)
+
+
+def _complete(frame: Frame) -> list[Action]:
+    """Listeners first, a short pause before a new leg B after a departure, never silence for a living caller."""
+    event, call = frame.event, frame.call
+    if not event.anybody:
+        frame.actions = []
+        frame.owners = []
+        return []
+    if not frame.actions and not frame.resting and not _outbound_unanswered(frame):
+        frame.actions = release(event)  # the walk ended without an action: the end of the call, not silence
+        frame.owners = [("H.A.0", "")] * len(frame.actions)
+    if frame.resting and frame.asked and not frame.head and not frame.actions:
+        # An answer that took a hook may lose a race; its silent action reports, so that a next event comes.
+        node = frame.flow.node(call.base) if call.base else None
+        frame.head = node.silent_report(frame) if isinstance(node, Connector) else []
+    actions = frame.head + frame.actions if frame.head else frame.actions
+    if (
+        frame.departure
+        and frame.actions
+        and frame.actions[0]["Type"] in ("CallAndBridge", "JoinChimeMeeting")
+        and len(actions) < MAX_ACTIONS
+    ):
+        # Interruptible: a twin report of the same departure replaces the list before anything is dialled (item 11).
+        pause: Action = {"Type": "Pause", "Parameters": {**frame.leg("A"), "DurationInMilliseconds": 200}}
+        actions = [pause, *actions]
+    return actions
+
+
+def _outbound_unanswered(frame: Frame) -> bool:
+    return not frame.call.pos and frame.event.type == "NEW_OUTBOUND_CALL"
+
+
+def _remember(frame: Frame) -> None:
+    """What the next report is compared with: types of the list, its tail, and owners where failures differ."""
+    call = frame.call
+    if call.last and call.last != "rest":
+        call.was = call.last
+    codes = "".join([CODES[action["Type"]] for action in frame.actions])
+    tail, owner = frame.owners[-1]
+    call.last = f"{codes}.{tail.partition('.')[2]}"
+    hangs_up = codes[-1] == "H" and ".A." in tail
+    if hangs_up != ("h" in call.flags):
+        call.flags = call.flags + "h" if hangs_up else call.flags.replace("h", "")
+    if len(frame.owners) > 1 or owner != call.pos:
+        target = frame.failure_target(call.pos)
+        call.owners = ",".join(
+            [f"{mark}={name}" for mark, name in frame.owners if name and frame.failure_target(name) != target]
+        )
+    else:
+        call.owners = ""
+
+
+def _keep(frame: Frame) -> None:
+    """Save only what is read again; a secret never (decisions 4 and 12)."""
+    call, flow = frame.call, frame.flow
+    if not frame.vars:
+        wanted = flow.node(call.pos).keep if call.pos else ()
+        if not any("header." in name or name == "call.user_to_user" for name in wanted):
+            return
+    if not call.pos:
+        names: tuple[str, ...] = (*flow.inputs, *flow.keep)
+    else:
+        names = flow.node(call.pos).keep
+        if call.base and call.base != call.pos:
+            names = (*names, *flow.node(call.base).keep)
+        if call.aside and call.aside in flow.updates:
+            names = (*names, *flow.updates[call.aside].keep)
+    frame.keep(names)
+    for secret in flow.secrets:
+        frame.vars.pop(secret, None)

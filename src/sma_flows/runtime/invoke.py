@@ -1,0 +1,165 @@
+"""JSON in, JSON out: performs what the step asks for, within the time an answer may take. Never raises.
+
+The service waits 5 seconds before it sends the same event again (contract 7.1), so everything outside the step ends
+three and a half seconds after the event came in, whatever the hooks do.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sma_flows.errors import ProtocolError, ServiceError
+from sma_flows.protocol.actions import Action, goodbye, response
+from sma_flows.protocol.events import Invocation, parse_event
+from sma_flows.runtime import callstate
+from sma_flows.runtime.ask import FAILED, Ask, ServiceReply, Services
+from sma_flows.runtime.finish import Step
+from sma_flows.runtime.step import fault, resume, step
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+    from sma_flows.runtime.callstate import Call
+    from sma_flows.runtime.program import FlowProgram, Program
+
+ANSWER_S: Final = 3.5
+"""Seconds after which no further work outside the step is begun."""
+
+MASK: Final = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a call is: its state, and the bridge or meeting behind it while an aside runs. Empty before and after."""
+
+    state: str = ""
+    base: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.state} (in {self.base})" if self.base and self.base != self.state else self.state or "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything that can be told about one event without a secret.
+
+    ``response`` is what the service gets; ``call`` the saved call that goes with it (None: unchanged), ``was`` the one
+    that came in; ``note`` what was done in a few words; ``fault`` names the place of an exception of ours.
+    """
+
+    response: dict[str, Any]
+    was: Call | None = None
+    call: Call | None = None
+    program: FlowProgram | None = None
+    note: str = ""
+    asks: tuple[Ask, ...] = ()
+    fault: str = ""
+
+    @property
+    def before(self) -> Position:
+        """Where the call was."""
+        return Position(self.was.pos, self.was.base) if self.was is not None else Position()
+
+    @property
+    def after(self) -> Position:
+        """Where the call is now."""
+        call = self.call or self.was
+        return Position(call.pos, call.base) if call is not None else Position()
+
+    @property
+    def flow(self) -> str:
+        """Name of the flow that answered; empty when none could be found."""
+        return self.program.name if self.program is not None else ""
+
+    @property
+    def revision(self) -> str:
+        """Revision of that flow."""
+        return self.program.revision if self.program is not None else ""
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The saved variables, masked where the flow says so."""
+        call = self.call or self.was
+        return masked(self.program, call.vars) if call is not None and self.program is not None else {}
+
+    @property
+    def actions(self) -> list[Action]:
+        """The actions of the answer; empty when it is nothing."""
+        found: list[Action] = self.response.get("Actions") or []
+        return found
+
+
+def handle(program: Program, event: object, *, now: dt.datetime, services: Services) -> Result:
+    """Answer one invocation event.
+
+    *event* is the parsed JSON, whatever it is; *now* is aware. The answer is always one that the service accepts.
+    """
+    try:
+        invocation = parse_event(event)
+    except ProtocolError as error:
+        return Result(response(), note=f"unreadable event: {error}")
+    call = callstate.load(invocation.attributes) if invocation.attributes else None
+    asks: list[Ask] = []
+    broken = ""
+    try:
+        done = _run(step(program, call, invocation, now), services, asks)
+    except Exception as problem:  # noqa: BLE001 - a live caller never meets an exception of ours (rule R9)
+        broken = _where(problem)
+        try:
+            done = fault(program, call, invocation, now)
+        except Exception as again:  # noqa: BLE001 - the error path itself is broken: the constant goodbye is left
+            broken = f"{broken}; {_where(again)}"
+            done = Step("fault", _goodbye(invocation))
+    saved, flow = done.call, done.flow
+    attributes = callstate.save(saved, flow.tokens) if saved is not None and flow is not None else None
+    return Result(response(done.actions, attributes), call, saved, flow, done.note, tuple(asks), broken)
+
+
+def invoke(program: Program, event: object, *, now: dt.datetime, services: Services) -> dict[str, Any]:
+    """The answer to one event as the service wants it."""
+    return handle(program, event, now=now, services=services).response
+
+
+def _run(current: Step, services: Services, asks: list[Ask]) -> Step:
+    if current.ask is None:
+        return current
+    deadline = time.monotonic() + ANSWER_S
+    while current.ask is not None:
+        asks.append(current.ask)
+        reply: ServiceReply = FAILED
+        if time.monotonic() < deadline:
+            try:
+                reply = services.perform(current.ask, deadline)
+            except ServiceError:
+                reply = FAILED
+        current = resume(current, reply)
+    return current
+
+
+def masked(flow: FlowProgram, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables as they may be shown: secrets and tokens hidden, the runtime's own left out."""
+    hidden = flow.secrets | flow.tokens
+    return {name: MASK if name in hidden else value for name, value in variables.items() if not name.startswith("@")}
+
+
+def _where(problem: Exception) -> str:
+    """Type and place of an exception. Its text may hold a value and is left out."""
+    place = ""
+    trace = problem.__traceback__
+    while trace is not None:
+        place = f" in {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(problem).__name__}{place}"
+
+
+def _goodbye(event: Invocation) -> list[Action]:
+    leg = event.leg_a
+    if not event.anybody or event.type in ("NEW_OUTBOUND_CALL", "RINGING", "ACTION_INTERRUPTED"):
+        return []
+    if leg is None or not leg.alive:
+        other = event.leg_b
+        return [{"Type": "Hangup", "Parameters": {"CallId": other.call_id, "SipResponseCode": "0"}}] if other else []
+    return goodbye("We are sorry. Goodbye.", {"CallId": leg.call_id})

@@ -1,0 +1,219 @@
+"""States that the caller does not hear: run, choose, schedule, set, take, use, return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sma_flows.runtime.ask import LimitUse, Secret, ServiceReply
+from sma_flows.runtime.frame import HANG_UP
+from sma_flows.runtime.nodes.base import Node
+from sma_flows.runtime.values import MismatchError, coerce, compile_condition, show
+
+if TYPE_CHECKING:
+    from sma_flows.runtime.frame import Frame
+    from sma_flows.runtime.program import FlowProgram
+
+
+class RunNode(Node):
+    """A hook: own code or a built-in, with declared outcomes, results and budget."""
+
+    alone = True
+    silent = True
+    __slots__ = ("args", "hook", "limits", "outcomes")
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        super().__init__(name, state, flow)
+        self.hook: Mapping[str, Any] = flow.hooks[state["hook"]]
+        self.args = [flow.argument(arg) for arg in state.get("args", ())]
+        self.outcomes: Mapping[str, Mapping[str, Any]] = self.hook.get("outcomes", {})
+        self.limits: list[Mapping[str, Any]] = state.get("limits", [])
+
+    def work(self, frame: Frame) -> str | None:
+        """Ask for the hook, unless a limit of this call is used up."""
+        uses = []
+        for limit in self.limits:
+            if limit["per"] == "call":
+                if frame.counters.get(limit["counter"], 0) >= limit["max"]:
+                    return frame.leave(self, "limited")
+                continue
+            if limit["per"] == "caller":
+                key = frame.event.leg_a.text("From") if frame.event.leg_a is not None else ""
+            else:
+                key = show(frame.vars.get(limit["var"]))
+            uses.append(LimitUse(limit["name"], key, limit["outcome"], limit["max"], limit["window"]))
+        hook = self.hook
+        self.ask(
+            frame,
+            "hook",
+            self.state["hook"],
+            tuple([arg(frame) for arg in self.args]),
+            effect=hook.get("effect", "once"),
+            budget_ms=hook.get("budget", 2000),
+            limits=tuple(uses),
+            hook=hook,
+        )
+        frame.resume = self._replied
+        return None
+
+    def _replied(self, frame: Frame, reply: ServiceReply) -> str | None:
+        outcome = reply.outcome
+        gives: Mapping[str, str] = self.state.get("gives", {})
+        for variable in gives.values():
+            frame.vars.pop(variable, None)
+        if outcome in ("failed", "limited"):
+            return frame.leave(self, outcome)
+        declared = self.outcomes.get(outcome)
+        if declared is None:
+            frame.note = "hook outcome not declared"
+            return frame.leave(self, "failed")
+        values = {}
+        for result, kind in declared.items():
+            try:
+                value = coerce(kind, _plain(reply.values.get(result)))
+            except MismatchError:
+                value = None
+            if value is None:
+                frame.note = "hook result missing or of another type"
+                return frame.leave(self, "failed")
+            values[gives.get(result, "")] = value
+        values.pop("", None)
+        frame.vars.update(values)
+        if self.hook.get("undo") and outcome == self.hook.get("main", "done"):
+            marks = list(frame.vars.get("@undo", ()))
+            if self.state["hook"] not in marks:
+                frame.vars["@undo"] = [*marks, self.state["hook"]]
+        for limit in self.limits:
+            if limit["per"] == "call" and limit["outcome"] == outcome:
+                count = frame.counters.get(limit["counter"], 0) + 1
+                frame.counters[limit["counter"]] = count
+                if count >= limit["max"]:
+                    return frame.leave(self, "limited")
+        return frame.leave(self, outcome)
+
+
+def _plain(value: object) -> object:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+class ChooseNode(Node):
+    """The first case that holds, or the case that a value names."""
+
+    silent = True
+    main = "other"
+    __slots__ = ("cases", "value")
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        super().__init__(name, state, flow)
+        self.value = flow.optional(state.get("value"))
+        self.cases = [(case, compile_condition(when, flow.env)) for case, when in state.get("cases", ())]
+
+    def work(self, frame: Frame) -> str | None:
+        """Decide and go on."""
+        if self.value is not None:
+            found = self.value(frame)
+            word = show(found) if found is not None else ""
+            return frame.leave(self, word if word and word in self.next else "other")
+        for case, when in self.cases:
+            if when(frame):
+                return frame.leave(self, case)
+        return frame.leave(self, "other")
+
+
+class ScheduleNode(Node):
+    """Opening hours in their own time zone."""
+
+    silent = True
+    main = "open"
+    __slots__ = ()
+
+    def work(self, frame: Frame) -> str | None:
+        """The first period that holds now, else closed."""
+        return frame.leave(self, self.flow.schedules[self.state["name"]].period(frame.now))
+
+
+class SetNode(Node):
+    """Assign variables, in order."""
+
+    silent = True
+    __slots__ = ("pairs",)
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        super().__init__(name, state, flow)
+        self.pairs = [(variable, flow.value(value)) for variable, value in state["set"]]
+
+    def work(self, frame: Frame) -> str | None:
+        """Assign and go on; a value of another type leaves the variable unset."""
+        for variable, value in self.pairs:
+            if variable == "call.locale":
+                frame.vars[variable] = value(frame)
+            else:
+                self.flow.assign(frame, variable, value(frame))
+        return frame.leave(self, "done")
+
+
+class TakeNode(Node):
+    """Remove the first element of a list into a variable."""
+
+    silent = True
+    main = "taken"
+    __slots__ = ()
+
+    def work(self, frame: Frame) -> str | None:
+        """Take one, or leave by `empty`."""
+        items = frame.vars.get(self.state["from"])
+        if not isinstance(items, list) or not items:
+            frame.vars.pop(self.state["var"], None)
+            return frame.leave(self, "empty")
+        frame.vars[self.state["var"]] = items[0]
+        frame.vars[self.state["from"]] = items[1:]
+        return frame.leave(self, "taken")
+
+
+class UseNode(Node):
+    """Enter a sub-flow: its variables are fresh, its inputs assigned, the way back is remembered."""
+
+    silent = True
+    __slots__ = ("given",)
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        super().__init__(name, state, flow)
+        self.given = [(variable, flow.value(value)) for variable, value in state.get("with", ())]
+
+    def work(self, frame: Frame) -> str | None:
+        """Go in."""
+        values = [(variable, value(frame)) for variable, value in self.given]
+        for variable in self.state.get("clear", ()):
+            frame.vars.pop(variable, None)
+            self.flow.start_value(frame, variable)
+        for variable, value in values:
+            try:
+                frame.vars[variable] = coerce(self.flow.types.get(variable, {"t": "text", "max": 2048}), value)
+            except MismatchError:
+                return frame.leave(self, "failed")
+        call = frame.call
+        call.stack = f"{call.stack}>{self.name}" if call.stack else self.name
+        return str(self.state["start"])
+
+    def come_back(self, frame: Frame, outcome: str) -> str | None:
+        """The sub-flow returned *outcome*."""
+        for variable, result in self.state.get("into", ()):
+            self.flow.assign(frame, variable, frame.vars.get(result))
+        return frame.leave(self, outcome)
+
+
+class ReturnNode(Node):
+    """The end of a sub-flow."""
+
+    silent = True
+    __slots__ = ()
+
+    def work(self, frame: Frame) -> str | None:
+        """Go back to the `use` state that led here."""
+        call = frame.call
+        stack, _, top = call.stack.rpartition(">")
+        if not top:
+            return HANG_UP
+        call.stack = stack
+        node = self.flow.node(top)
+        return node.come_back(frame, self.state["outcome"]) if isinstance(node, UseNode) else HANG_UP

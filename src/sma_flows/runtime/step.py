@@ -1,0 +1,643 @@
+"""The heart: one event and a saved call in, actions and a new saved call out. No clock, no I/O.
+
+Which event is the answer to what? Nothing the service sends names our list, so identity is *inferred and fails open*
+(decision 8): an event is dropped as late only when it fits the list before and not the current one. The whole reaction
+is two tables. :data:`CHECKS` runs top to bottom, the first hit decides; what is left goes to :data:`REACTIONS` by its
+type and by what it fits: the ``last`` list, only the one before (``was``), or ``none``.
+
+A walk that needs the world stops with ``ask``; :func:`resume` goes on with the reply. Both give a :class:`Step`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from sma_flows.protocol import events as ev
+from sma_flows.protocol.actions import CODES, InvalidActionError, goodbye, mark
+from sma_flows.runtime.ask import Ask, ServiceReply
+from sma_flows.runtime.callstate import Call
+from sma_flows.runtime.finish import Step, finish, release, touch
+from sma_flows.runtime.frame import HANG_UP, Frame, StepError
+from sma_flows.runtime.nodes import Connector, HangupNode, Node, effect_token
+from sma_flows.runtime.values import MismatchError, coerce, compile_condition
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from sma_flows.protocol.events import Invocation
+    from sma_flows.runtime.program import FlowProgram, Program
+
+MAX_UPDATES: Final = 200
+"""Updates of one name that a call accepts. Outside events can come at 5 per second and invocations are limited to
+1,000 per call (contract L13); the rest is answered with nothing (decision 32)."""
+
+
+class Turn:
+    """One event on its way through the tables. Made and dropped within one step."""
+
+    __slots__ = ("_mark", "call", "event", "flow", "now", "program")
+
+    def __init__(self, program: Program, call: Call | None, event: Invocation, now: dt.datetime) -> None:
+        self.program = program
+        self.call = call
+        self.event = event
+        self.now = now
+        self.flow: FlowProgram | None = program.flow(call.revision) if call is not None else None
+        self._mark: str | None = None
+
+    def nothing(self, note: str) -> Step:
+        """The answer without actions and attributes: the running list goes on."""
+        return Step(note, [], flow=self.flow)
+
+    def frame(self) -> Frame:
+        """The working copy for this event. Only for turns with a saved call of a known revision."""
+        call, flow = self.known()
+        return Frame(flow, call.copy(), self.event, self.now)
+
+    def known(self) -> tuple[Call, FlowProgram]:
+        """The saved call and its flow; the checks have ended turns without them.
+
+        Raises:
+            StepError: there is none.
+        """
+        if self.call is None or self.flow is None:
+            raise StepError("no saved call")
+        return self.call, self.flow
+
+    @property
+    def mark(self) -> str:
+        """Digest of the echoed parameters."""
+        if self._mark is None:
+            event = self.event
+            self._mark = mark(event.action, event.params)
+        return self._mark
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this event from others of the same Sequence. Never digits: not even a digest of them (item 15)."""
+        event = self.event
+        return f"{event.type}.{CODES.get(event.action, '')}.{event.leg}.{self.mark if event.action else ''}"
+
+    def fits(self) -> str:
+        """``last``, ``was`` or ``none``: which list this report belongs to (decisions 8 and 9)."""
+        call, event = self.call, self.event
+        code = CODES.get(event.action, "?")
+        if call is None:
+            return "none"
+        last, last_exact = self._compare(call.last, code)
+        was, was_exact = self._compare(call.was, code)
+        if last_exact and was_exact:
+            late = 0 <= event.sequence < call.q and "s" not in call.flags
+            return "was" if late else "last"
+        if last_exact:
+            return "last"
+        if was_exact:
+            return "was"
+        return "last" if last else "was" if was else "none"
+
+    def _compare(self, tail: str, code: str) -> tuple[bool, bool]:
+        codes, _, rest = tail.partition(".")
+        if not rest or codes[-1] != code:
+            return False, False
+        leg, _, digest = rest.partition(".")
+        event_leg = self.event.leg
+        if event_leg and event_leg != leg:
+            return False, False
+        return True, digest == self.mark
+
+    def in_list(self, tail: str) -> bool:
+        """Whether the event's action type stands anywhere in the list whose tail this is."""
+        codes, dot, _ = tail.partition(".")
+        return bool(dot) and CODES.get(self.event.action, "?") in codes
+
+
+# ---- checks: first hit decides (decision 10) -----------------------------------------------------------------------
+
+
+def _unknown(turn: Turn) -> Step | None:
+    return None if turn.event.type in ev.EVENT_TYPES else turn.nothing("unknown event")
+
+
+def _nobody(turn: Turn) -> Step | None:
+    event, call = turn.event, turn.call
+    if event.anybody:
+        return None
+    if event.type == ev.NEW_INBOUND_CALL and not event.readable:
+        return last_words(turn, "participants cannot be read")
+    if call is None or turn.flow is None:
+        return turn.nothing("nobody is connected")
+    if event.type == ev.HANGUP:
+        return turn.nothing("cleaned up before") if "c" in call.flags else _clean_up(turn)
+    if event.type == ev.ACTION_SUCCESSFUL and "c" not in call.flags and turn.fits() == "last" and not _repeated(turn):
+        # Its speaker has left, its result has not: a voicemail is stored although the caller hung up.
+        frame = turn.frame()
+        frame.line_dead = True
+        _follow(frame)
+        return finish(frame, "followed without the caller", turn.fingerprint)
+    return turn.nothing("nobody is connected")
+
+
+def _repeated(turn: Turn) -> bool:
+    call = turn.call
+    return (
+        call is not None
+        and call.q == turn.event.sequence >= 0
+        and "s" not in call.flags
+        and call.fp == turn.fingerprint
+    )
+
+
+def _duplicate(turn: Turn) -> Step | None:
+    call = turn.call
+    if call is None:
+        return None
+    first = call.n <= 1 and turn.event.type == ev.NEW_INBOUND_CALL
+    if first:
+        turn.call = turn.flow = None  # rule R4: the first list again, from the start
+        return None
+    return turn.nothing("repeated event") if _repeated(turn) else None
+
+
+def _informational(turn: Turn) -> Step | None:
+    return turn.nothing("informational") if turn.event.type in (ev.RINGING, ev.ACTION_INTERRUPTED) else None
+
+
+def _lost(turn: Turn) -> Step | None:
+    """No saved call, or one of a revision that this bundle does not hold (decision 27)."""
+    event = turn.event
+    if event.type == ev.INVALID_LAMBDA_RESPONSE:
+        return last_words(turn, "the service refused the last answer")
+    if turn.flow is not None or event.type in (ev.NEW_INBOUND_CALL, ev.NEW_OUTBOUND_CALL):
+        return None
+    note = "no saved call" if turn.call is None else "unknown revision"
+    if event.type in (ev.ACTION_SUCCESSFUL, ev.ACTION_FAILED):
+        return last_words(turn, note)
+    if event.type == ev.HANGUP:
+        return Step(note, release(event))
+    return None if event.type == ev.CALL_ANSWERED and turn.call is None else turn.nothing(note)
+
+
+def _departed(turn: Turn) -> Step | None:
+    event, call = turn.event, turn.call
+    if call is None or not event.leg_id:
+        return None
+    if event.type != ev.HANGUP and not (event.type == ev.ACTION_SUCCESSFUL and event.action == "Hangup"):
+        return None
+    return turn.nothing("end of this leg was handled") if turn.frame().has_departed(event.leg_id) else None
+
+
+def _reconcile(turn: Turn) -> Step | None:
+    """The position needs a leg that is gone: take its departure now, whatever the event is (decision 10.6)."""
+    call, event = turn.call, turn.event
+    if call is None or turn.flow is None or event.type in (ev.NEW_INBOUND_CALL, ev.NEW_OUTBOUND_CALL):
+        return None
+    leg_a, leg_b = event.leg_a, event.leg_b
+    if leg_a is None or not leg_a.alive:
+        frame = turn.frame()
+        gone = leg_a.call_id if leg_a is not None else event.leg_id if event.leg == "A" else "LEG-A"
+        if frame.has_departed(gone):
+            return turn.nothing("the caller's end was handled")
+        frame.depart(gone)
+        frame.actions = release(event)
+        frame.owners = [("H.B.0", "")] * len(frame.actions)
+        frame.call.then = ""
+        return finish(frame, "caller left", turn.fingerprint)
+    if call.base and (leg_b is None or not leg_b.alive):
+        frame = turn.frame()
+        gone = leg_b.call_id if leg_b is not None else event.leg_id if event.leg == "B" else ""
+        if gone and frame.has_departed(gone):
+            return None
+        frame.depart(gone)
+        frame.call.flags += "" if "B" in frame.call.flags else "B"
+        node = turn.flow.node(call.base)
+        if isinstance(node, Connector):
+            frame.walk(node.left(frame))
+        return finish(frame, "leg B left", turn.fingerprint)
+    return None
+
+
+def _stray_leg(turn: Turn) -> Step | None:
+    """A leg B that no list of ours explains is released; then the saved position is entered again (decision 10.7)."""
+    event, call = turn.event, turn.call
+    if (
+        event.type != ev.ACTION_SUCCESSFUL
+        or event.action not in ("CallAndBridge", "JoinChimeMeeting")
+        or call is None
+        or call.base
+        or turn.fits() != "none"
+        or event.leg_b is None
+        or not event.leg_b.alive
+    ):
+        return None
+    frame = turn.frame()
+    frame.actions = [{"Type": "Hangup", "Parameters": {**frame.leg("B"), "SipResponseCode": "0"}}]
+    frame.owners = [(f"H.B.{mark('Hangup', {})}", call.pos)]
+    frame.call.then = f"!{call.pos}" if call.pos else HANG_UP
+    return finish(frame, "unexplained leg B", turn.fingerprint)
+
+
+CHECKS: Final[tuple[tuple[str, Callable[[Turn], Step | None]], ...]] = (
+    ("unknown event type: nothing", _unknown),
+    ("nobody alive: clean-up on HANGUP, else nothing", _nobody),
+    ("repeated event with the new attributes: nothing; NEW_INBOUND_CALL: the start list again", _duplicate),
+    ("RINGING, ACTION_INTERRUPTED: nothing", _informational),
+    ("no saved call or unknown revision: last words", _lost),
+    ("end of a leg that was handled: nothing", _departed),
+    ("the position needs a leg that is gone: its departure", _reconcile),
+    ("leg B that fits no list: release it", _stray_leg),
+)
+"""What comes before the reaction by type, in this order."""
+
+
+# ---- reactions by type -----------------------------------------------------------------------------------------------
+
+
+def _start(turn: Turn) -> Step:
+    """A new call: find its flow and enter the start state."""
+    event = turn.event
+    if turn.call is None:
+        entry = "outbound" if event.type == ev.CALL_ANSWERED else "inbound"
+        flow = turn.program.route(event, entry)
+        if flow is None:
+            return last_words(turn, "no flow for this call")
+        turn.flow = flow
+        turn.call = Call(flow.name, flow.revision)
+        if flow.entry == "outbound" and flow.inputs:
+            turn.call.flags = "b"  # the arguments are lost with the first answer
+    elif turn.call.pos or turn.call.n > 1:
+        return turn.nothing("started before")
+    frame = turn.frame()
+    _initial(frame)
+    if "a" not in frame.call.flags:
+        frame.call.flags += "a"
+    frame.walk(HANG_UP if "b" in frame.call.flags else frame.flow.start)
+    return finish(frame, "started", turn.fingerprint)
+
+
+def _initial(frame: Frame) -> None:
+    for name, kind in frame.flow.types.items():
+        if kind.get("initial") is not None and name not in frame.vars:
+            frame.vars[name] = kind["initial"]
+
+
+def _arguments(turn: Turn) -> Step:
+    """An outbound call was placed: keep its typed arguments; the flow starts when it is answered."""
+    if turn.call is not None:
+        return turn.nothing("arguments are saved")
+    flow = turn.program.route(turn.event, "outbound")
+    if flow is None:
+        return turn.nothing("no flow for this call")
+    turn.flow = flow
+    turn.call = Call(flow.name, flow.revision)
+    frame = turn.frame()
+    given = turn.event.arguments
+    for name in flow.inputs:
+        kind = flow.types.get(name, {"t": "text", "max": 2048})
+        try:
+            value = coerce(kind, given.get(name))
+        except MismatchError:
+            value = None
+        if value is None and kind.get("initial") is None:
+            frame.call.flags = "b"
+            frame.note = "argument missing or of another type"
+        elif value is not None:
+            frame.vars[name] = value
+    return finish(frame, "arguments saved", turn.fingerprint)
+
+
+def _outcome(turn: Turn) -> Step:
+    """The current list has run: the position's outcome."""
+    frame = turn.frame()
+    if turn.event.sequence < frame.call.q and "s" not in frame.call.flags:
+        frame.call.flags += "s"  # it counts downwards: not to be trusted for ties
+    if turn.event.action == "Hangup" and turn.event.leg == "B":
+        frame.depart(turn.event.leg_id)
+        frame.departure = True
+    _follow(frame)
+    return finish(frame, "done", turn.fingerprint)
+
+
+def _follow(frame: Frame) -> None:
+    call = frame.call
+    target: str | None
+    if call.then:
+        target, call.then = call.then, ""
+    elif call.pos:
+        frame.at = node = frame.flow.node(call.pos)
+        try:
+            target = node.success(frame)
+        except InvalidActionError as error:
+            frame.note = str(error)
+            target = frame.leave(node, "failed")
+    else:
+        target = HANG_UP
+    frame.walk(target)
+
+
+def _failure(turn: Turn) -> Step:
+    """An action of the current list failed: the outcome of the state that owns it (decision 25)."""
+    (call, _), event = turn.known(), turn.event
+    frame = turn.frame()
+    owner = call.pos
+    if call.owners:
+        code = CODES.get(event.action, "?")
+        found = ""
+        for item in call.owners.split(","):
+            tail, _, name = item.partition("=")
+            kind, leg, digest = tail.split(".")
+            if kind == code and (not event.leg or leg == event.leg):
+                found = found or name
+                if digest == turn.mark:
+                    found = name
+                    break
+        tail_code = call.last.partition(".")[0][-1:]
+        if found and (tail_code != code or call.last.rpartition(".")[2] != turn.mark):
+            owner = found
+    frame.call.then = ""
+    target: str | None
+    if not owner:
+        target = HANG_UP
+    else:
+        frame.at = node = frame.flow.node(owner)
+        try:
+            target = node.failure(frame)
+        except InvalidActionError as error:
+            frame.note = str(error)
+            target = frame.leave(node, "failed")
+    frame.walk(target)
+    return finish(frame, "failed", turn.fingerprint)
+
+
+def _stray_failure(turn: Turn) -> Step:
+    """A failure that is not the tail's: it may be of an action in the middle of the current list."""
+    call = turn.call
+    if call is None or call.last in ("", "rest") or not turn.in_list(call.last):
+        return turn.nothing("failure of nothing that runs")
+    if turn.in_list(call.was) and call.was.rpartition(".")[2] == turn.mark:
+        return turn.nothing("late failure")
+    return _failure(turn)
+
+
+def _keys(turn: Turn) -> Step:
+    """Keys in the background of the position or its base (decision 29)."""
+    call, flow = turn.known()
+    name = call.base
+    if not name:
+        heard = call.heard.rpartition(":")[2]
+        name = heard if heard and (heard == call.pos or call.aside == "key") else ""
+    listener = getattr(flow.node(name), "listener", None) if name else None
+    if listener is None or "h" in call.flags:
+        return turn.nothing("nobody listens")
+    frame = turn.frame()
+    target = listener.target(frame)
+    if target is None:
+        if call.base and call.last == "rest":
+            return Step("unknown keys, listener renewed", listener.arm(frame), flow=flow)
+        return turn.nothing("unknown keys")
+    frame.head = listener.arm(frame)
+    frame.vars["key.digits"] = turn.event.digits
+    frame.vars["key.leg"] = turn.event.leg or "A"
+    frame.call.aside = "key"
+    frame.call.then = ""
+    frame.walk(target)
+    return finish(frame, "key", turn.fingerprint)
+
+
+def _update(turn: Turn) -> Step:
+    """An event from outside: typed, declared, allowed here, or nothing (decision 33)."""
+    (call, flow), event = turn.known(), turn.event
+    if not call.pos or "h" in call.flags:
+        return turn.nothing("no update is taken now")
+    where = call.base or call.pos
+    ringing = not call.base and flow.node(call.pos).connects
+    for update in flow.updates.values():
+        if update.during is not None and (ringing or where not in update.during):
+            continue
+        values = update.read(event.arguments)
+        if values is None:
+            continue
+        frame = turn.frame()
+        before = dict(frame.vars)
+        frame.vars.update(values)
+        if update.when is not None and not update.when(frame):
+            continue
+        counter = f"u:{update.name}"
+        count = frame.counters.get(counter, 0)
+        if count >= MAX_UPDATES:
+            return turn.nothing("too many updates")
+        frame.counters[counter] = count + 1
+        if update.queue and call.base and call.aside == update.name:
+            frame.vars.clear()
+            frame.vars.update(before)
+            waiting = list(frame.vars.get("@queue", ()))
+            if len(waiting) >= update.queue:
+                return turn.nothing("update queue is full")
+            frame.vars["@queue"] = [*waiting, [update.name, values]]
+            return touch(frame, "update waits", turn.fingerprint)
+        frame.call.aside = update.name
+        frame.call.then = ""
+        frame.walk(update.next)
+        return finish(frame, "update", turn.fingerprint)
+    return turn.nothing("update not expected")
+
+
+def _hangup(turn: Turn) -> Step:
+    """Leg B ended while the caller is there, and the position is not its connection."""
+    (call, flow), event = turn.known(), turn.event
+    if event.leg != "B":
+        return turn.nothing("end of an unknown leg")
+    frame = turn.frame()
+    frame.depart(event.leg_id)
+    node: Node | None = flow.node(call.pos) if call.pos else None
+    frame.departure = True
+    if isinstance(node, HangupNode) or call.last.startswith("H.B."):
+        _follow(frame)
+        return finish(frame, "leg B hung up", turn.fingerprint)
+    if isinstance(node, Connector):
+        frame.call.flags += "" if "B" in frame.call.flags else "B"
+        frame.walk(node.left(frame))
+        return finish(frame, "leg B left", turn.fingerprint)
+    return touch(frame, "leg B left", turn.fingerprint)
+
+
+def _late(turn: Turn) -> Step:
+    return turn.nothing("late report")
+
+
+def _stray(turn: Turn) -> Step:
+    return turn.nothing("report of nothing that runs")
+
+
+Reaction = Callable[[Turn], Step]
+
+REACTIONS: Final[Mapping[str, Mapping[str, Reaction]]] = {
+    ev.NEW_INBOUND_CALL: {"last": _start, "was": _start, "none": _start},
+    ev.CALL_ANSWERED: {"last": _start, "was": _start, "none": _start},
+    ev.NEW_OUTBOUND_CALL: {"last": _arguments, "was": _arguments, "none": _arguments},
+    ev.ACTION_SUCCESSFUL: {"last": _outcome, "was": _late, "none": _stray},
+    ev.ACTION_FAILED: {"last": _failure, "was": _late, "none": _stray_failure},
+    ev.DIGITS_RECEIVED: {"last": _keys, "was": _keys, "none": _keys},
+    ev.CALL_UPDATE_REQUESTED: {"last": _update, "was": _update, "none": _update},
+    ev.HANGUP: {"last": _hangup, "was": _hangup, "none": _hangup},
+}
+"""What happens by event type and by the list it fits. The other types end in :data:`CHECKS`."""
+
+_REPORTS: Final = frozenset((ev.ACTION_SUCCESSFUL, ev.ACTION_FAILED))
+
+
+# ---- the door --------------------------------------------------------------------------------------------------------
+
+
+def step(program: Program, call: Call | None, event: Invocation, now: dt.datetime) -> Step:
+    """One event: what to answer, or what to ask first.
+
+    *call* is not changed. *now* is aware. Same arguments, same result (decision 7).
+    """
+    if event.type == ev.HANGUP:
+        _mark_dead(event)
+    turn = Turn(program, call, event, now)
+    for _, check in CHECKS:
+        found = check(turn)
+        if found is not None:
+            return found
+    return REACTIONS[event.type][turn.fits() if event.type in _REPORTS else "last"](turn)
+
+
+def resume(waiting: Step, reply: ServiceReply) -> Step:
+    """Go on after an ask. The waiting step must not be used again."""
+    frame = waiting.frame
+    if frame is None:
+        raise StepError("only a step with an ask can be resumed")
+    frame.ask = None
+    if frame.todo:
+        frame.todo.pop(0)
+        return _next_clean_up(frame, waiting.note)
+    resume_, frame.resume = frame.resume, None
+    if resume_ is not None:
+        try:
+            target = resume_(frame, reply)
+        except InvalidActionError as error:
+            frame.note = str(error)
+            target = frame.leave(frame.at, "failed") if frame.at is not None else HANG_UP
+        frame.walk(target)
+    return finish(frame, waiting.note, "")
+
+
+def fault(program: Program, call: Call | None, event: Invocation, now: dt.datetime) -> Step:
+    """The answer when the step itself broke: the flow's error path once, then the last words (decision 27)."""
+    turn = Turn(program, call, event, now)
+    if not event.anybody or event.type in (ev.NEW_OUTBOUND_CALL, ev.RINGING, ev.ACTION_INTERRUPTED):
+        return turn.nothing("fault")
+    flow = turn.flow
+    if flow is None and event.type == ev.NEW_INBOUND_CALL:
+        flow = turn.flow = program.route(event, "inbound")
+        if flow is not None:
+            turn.call = Call(flow.name, flow.revision)
+    if flow is None or flow.failed is None or turn.call is None or "e" in turn.call.flags:
+        return last_words(turn, "fault")
+    frame = turn.frame()
+    frame.call.flags += "e"
+    frame.call.then = ""
+    frame.walk(flow.failed)
+    if frame.ask is not None:
+        return last_words(turn, "fault")
+    return finish(frame, "fault", turn.fingerprint)
+
+
+def last_words(turn: Turn, note: str) -> Step:
+    """Constant goodbye and Hangup, without attributes."""
+    event, flow = turn.event, turn.flow
+    if flow is None:
+        name = next(iter(turn.program.plan.flows), None) if turn.call is None else turn.call.flow
+        flow = turn.program.current(name) if name is not None else None
+    leg = event.leg_a
+    if leg is not None and not leg.alive:
+        return Step(note, release(event), flow=flow)
+    text, speech = flow.apology() if flow is not None else ("We are sorry. Goodbye.", {})
+    target = {"CallId": leg.call_id} if leg is not None else {"ParticipantTag": "LEG-A"}
+    return Step(note, goodbye(text, target, speech), flow=flow)
+
+
+def _mark_dead(event: Invocation) -> None:
+    """A HANGUP says that its leg ended, whatever Status says."""
+    for leg in (event.leg_a, event.leg_b):
+        if leg is not None and leg.tag == event.leg and event.leg_id in ("", leg.call_id):
+            leg.alive = False
+    event.anybody = any(leg is not None and leg.alive for leg in (event.leg_a, event.leg_b))
+
+
+# ---- the end of a call -----------------------------------------------------------------------------------------------
+
+
+def _clean_up(turn: Turn) -> Step:
+    """The last leg has left: delete what was made, undo marked hooks backwards, then the flow's list (decision 22)."""
+    frame = turn.frame()
+    call, flow = frame.call, frame.flow
+    event = turn.event
+    frame.line_dead = True
+    frame.hangup_code = ev.as_int(event.params.get("SipResponseCode"))
+    if "r" in call.flags and "a" in call.flags and call.n <= 1:
+        call.flags = call.flags.replace("a", "")
+    if "h" in call.flags:
+        frame.ended_by = "flow"
+    elif "B" in call.flags:
+        frame.ended_by = "callee"
+    else:
+        frame.ended_by = "network" if frame.hangup_code else "caller"
+    attendee = frame.vars.get("@attendee")
+    if isinstance(attendee, list) and len(attendee) == 3 and attendee[2]:
+        frame.todo.append(lambda f: _ask_end(f, "meetings.leave", "leave", (attendee[0], attendee[1]), {}, "0"))
+    for name in reversed(frame.vars.get("@undo", ())):
+        undo = flow.hooks.get(name, {}).get("undo")
+        if undo:
+            frame.todo.append(_end_hook(undo, f"u{name}", flow))
+    for number, item in enumerate(flow.cleanup):
+        frame.todo.append(_end_hook(item, f"c{number}", flow))
+    if not frame.todo:
+        return turn.nothing("ended")
+    return _next_clean_up(frame, "ended")
+
+
+def _end_hook(item: Mapping[str, Any], position: str, flow: FlowProgram) -> Callable[[Frame], bool]:
+    when = compile_condition(item["when"], flow.env) if item.get("when") is not None else None
+    args = [flow.argument(arg) for arg in item.get("args", ())]
+
+    def ask(frame: Frame) -> bool:
+        if when is not None and not when(frame):
+            return False
+        hook = flow.hooks.get(item["hook"])
+        if hook is None:
+            return False
+        return _ask_end(frame, "hook", item["hook"], tuple([arg(frame) for arg in args]), hook, position)
+
+    return ask
+
+
+def _ask_end(frame: Frame, port: str, name: str, args: tuple[Any, ...], hook: Mapping[str, Any], position: str) -> bool:
+    frame.ask = Ask(
+        port=port,
+        name=name,
+        args=args,
+        token=effect_token(frame.event.transaction, "end", name, position),
+        effect=hook.get("effect", "once") if hook else "repeatable",
+        budget_ms=hook.get("budget", 2000) if hook else 2000,
+        call=frame.info(frame.call.pos),
+        revision=frame.flow.revision,
+        hook=hook,
+        cleanup=True,
+    )
+    return True
+
+
+def _next_clean_up(frame: Frame, note: str) -> Step:
+    while frame.todo:
+        if frame.todo[0](frame):
+            return Step(note, [], ask=frame.ask, frame=frame, flow=frame.flow)
+        frame.todo.pop(0)
+    frame.ask = None
+    if "c" not in frame.call.flags:
+        frame.call.flags += "c"
+    frame.counters.clear()
+    frame.vars.clear()
+    return Step(note, [], call=frame.call, flow=frame.flow)
