@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, TypeAlias
 
 __all__ = ["MASK", "action_line", "event_line", "legs_of"]
@@ -26,8 +26,11 @@ def legs_of(event: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def event_line(event: Mapping[str, Any], *, masked: bool = False) -> str:
-    """What arrived: the event type and the facts that matter. ``masked`` hides the digits."""
+def event_line(event: Mapping[str, Any], *, masked: bool = False, hidden: Container[str] = ()) -> str:
+    """What arrived: the event type and the facts that matter.
+
+    ``masked`` hides the digits, ``hidden`` names arguments whose values are not shown.
+    """
     kind = str(event.get("InvocationEventType", "(no InvocationEventType)"))
     data = event.get("ActionData")
     if not isinstance(data, dict):
@@ -39,7 +42,7 @@ def event_line(event: Mapping[str, Any], *, masked: bool = False) -> str:
         parts.append(f"leg {_leg(parameters, legs_of(event)) or '?'}")
         parts.append(f"code {parameters.get('SipResponseCode', '?')}")
     elif kind in ("CALL_UPDATE_REQUESTED", "NEW_OUTBOUND_CALL"):
-        parts.append(_arguments(parameters.get("Arguments")))
+        parts.append(_arguments(parameters.get("Arguments"), hidden))
     elif kind != "DIGITS_RECEIVED":
         parts.append(str(data.get("Type", "")))
     leg = _leg(parameters, legs_of(event))
@@ -51,14 +54,12 @@ def event_line(event: Mapping[str, Any], *, masked: bool = False) -> str:
     return " ".join(part for part in parts if part)
 
 
-def action_line(action: Mapping[str, Any], legs: Mapping[str, str], *, masked: bool = False) -> str:
-    """One action: ``Speak "Welcome." ``, ``Hangup``. ``masked`` hides the digits that are sent."""
+def action_line(action: Mapping[str, Any], legs: Mapping[str, str]) -> str:
+    """One action: ``Speak "Welcome."``, ``Hangup code 0``."""
     kind = str(action.get("Type", "?"))
     parameters = action.get("Parameters")
     parameters = parameters if isinstance(parameters, dict) else {}
     words = _ACTIONS.get(kind, _others)(parameters)
-    if kind == "SendDigits" and masked:
-        words = _quoted(MASK)
     leg = _leg(parameters, legs)
     return " ".join(part for part in (kind, words, f"(leg {leg})" if leg == "B" else "") if part)
 
@@ -79,10 +80,10 @@ def _who_calls(event: Mapping[str, Any], kind: str) -> str:
     return f"from {first['From']} to {first['To']}" if "From" in first and "To" in first else ""
 
 
-def _arguments(arguments: Any) -> str:
+def _arguments(arguments: Any, hidden: Container[str] = ()) -> str:
     if not isinstance(arguments, dict) or not arguments:
         return ""
-    return ", ".join(f"{name}={_short(value)}" for name, value in arguments.items())
+    return ", ".join(f"{name}={MASK if name in hidden else _short(value)}" for name, value in arguments.items())
 
 
 def _result(data: _Parameters) -> str:

@@ -58,7 +58,10 @@ def read_events(places: Iterable[str]) -> Iterator[Recorded]:
             for each in found:
                 yield from _from_file(each)
         elif path.exists():
-            yield from _from_file(path)
+            if not (
+                path.name.endswith(RESPONSE) and path.with_name(path.name.removesuffix(RESPONSE) + ".json").exists()
+            ):
+                yield from _from_file(path)  # otherwise a shell pattern such as events/*.json has caught the answers
         else:
             raise WrongUsage(
                 f"there is no file or folder '{place}': name event files, folders of them, JSON lines, or - for stdin."

@@ -1,0 +1,94 @@
+"""``sma-flows check``: every problem of every flow, at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sma_flows.cli.console import WrongUsage, busy, exit_with, out
+from sma_flows.compiler import check_paths
+from sma_flows.flow.diagnostics import render_github, render_json, render_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sma_flows.flow.diagnostics import Diagnostic
+
+__all__ = ["command", "existing", "verdict"]
+
+EXAMPLES = """\b
+Examples:
+  sma-flows check flows/                       all flows of a folder
+  sma-flows check flows/dial-in.yaml           one flow, with the sub-flows it uses
+  sma-flows check flows/ --defaults            which state leaves which outcome to the flow's defaults
+  sma-flows check flows/ --format github       remarks beside the lines of a pull request
+  sma-flows check flows/ --strict              warnings count as errors (for CI)
+
+\b
+Exit codes: 0 nothing to mend, 1 errors found (with --strict: or warnings), 2 wrong usage.
+"""
+
+
+@click.command("check", epilog=EXAMPLES)
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
+@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--defaults", is_flag=True, help="List the outcomes that states leave to `defaults` or to the language.")
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+def command(paths: tuple[str, ...], form: str, as_json: bool, defaults: bool, strict: bool) -> None:
+    """Check flow files, bundles and folders of them; report all problems with place, code and remedy.
+
+    `sma-flows explain CODE` says more about any of them.
+    """
+    form = "json" if as_json else form
+    given = existing(paths)
+    if defaults:
+        _show_defaults(given, form)
+        return
+    with busy(f"Checking {', '.join(paths)}"):
+        result = check_paths(given)
+    found = result.diagnostics
+    if form == "json":
+        click.echo(render_json(found), nl=False)
+    elif form == "github":
+        click.echo(render_github(found), nl=False)
+    elif found:
+        click.echo(render_text(found, result.sources, colour=out().is_terminal))
+    if form != "json":
+        click.echo(verdict(found, len(result.sources)), err=True)
+    exit_with(1 if _bad(found, strict) else 0)
+
+
+def existing(paths: Sequence[str]) -> list[Path]:
+    """The paths, if all of them are there.
+
+    Raises:
+        WrongUsage: one is not.
+    """
+    for path in paths:
+        if not Path(path).exists():
+            raise WrongUsage(f"there is no file or folder '{path}': name flow files or folders, such as flows/.")
+    return [Path(path) for path in paths]
+
+
+def verdict(found: Sequence[Diagnostic], files: int) -> str:
+    """The closing line: how many of what."""
+    count = Counter(one.severity for one in found)
+    words = [
+        f"{count[severity]} {severity}{'' if count[severity] == 1 else 's'}"
+        for severity in ("error", "warning", "note")
+        if count[severity]
+    ]
+    return f"{files} file{'' if files == 1 else 's'} checked: {', '.join(words) or 'nothing to mend'}"
+
+
+def _bad(found: Sequence[Diagnostic], strict: bool) -> bool:
+    bad = {"error", "warning"} if strict else {"error"}
+    return any(one.severity in bad for one in found)
+
+
+def _show_defaults(paths: Sequence[Path], form: str) -> None:
+    """List who relies on which default, flow by flow."""
