@@ -116,6 +116,6 @@ def _module(root: Path, name: str) -> ModuleType:
         importlib.invalidate_caches()
     try:
         return importlib.import_module(f"{package}.{name}")
-    except Exception as error:  # noqa: BLE001 - the file is the author's and may raise anything
+    except Exception as error:  # the file is the author's and may raise anything
         reason = str(error).replace(f"{package}.", "")
         raise PlanError(f"{name.replace('.', '/')}.py cannot be imported ({type(error).__name__}: {reason})") from error

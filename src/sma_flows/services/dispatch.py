@@ -1,0 +1,298 @@
+"""Perform what the pure step asks for.
+
+One door, :meth:`LocalServices.perform`: it never raises for what the world, a store or a hook does wrong, it always
+comes back before the deadline where a timer exists, and it keeps the promises of the effect classes:
+
+==============  =====================================================================================================
+``read``        done again whenever it is asked again
+``keyed``       done again; the callee knows the token and does it once
+``repeatable``  done again; "gone already" is a success
+``once``        behind a memo record: at most once, whatever happens (decision 18). Exactly once is impossible for an
+                operation that takes no token
+limits          one unit is reserved before the hook looks at anything (decision 20)
+==============  =====================================================================================================
+
+What went wrong is counted as a :class:`Trouble`, which names hooks and kinds of exceptions and never a value: an
+exception's text may hold a PIN.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+
+from sma_flows.errors import ServiceError
+from sma_flows.hooks import Call, Reply
+from sma_flows.runtime.ask import FAILED, Secret, ServiceReply
+from sma_flows.services.budget import BudgetSpentError, can_stop, run_within
+from sma_flows.services.builtins import Ports, as_text, run_builtin
+from sma_flows.services.ports import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sma_flows.hooks.load import HookKey
+    from sma_flows.runtime.ask import Ask, LimitUse
+    from sma_flows.services.ports import Clock, LimitStore, MemoStore
+
+LEASE_EXTRA_S: Final = 1.0
+"""Seconds that a memo record waits beyond the hook's budget before it counts as lost (decision 18)."""
+
+POLL_S: Final = 0.02
+"""Seconds between two looks at a memo record that somebody else is about to write."""
+
+STORE_S: Final = 1.0
+"""Longest wait for the store, if the deadline leaves that much."""
+
+LIMITED: Final = ServiceReply("limited")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that went wrong and was answered with ``failed``, or that somebody should know of.
+
+    ``reason`` is one of ``hook_missing``, ``hook_raised``, ``hook_late``, ``hook_reply`` (undeclared or unusable),
+    ``port``, ``store``, ``memo_lost``, ``memo_busy``, ``memo_unwritten``, ``may_repeat``, ``no_timer``. ``what`` is the
+    hook or port; ``detail`` a kind of exception and a place in a file.
+    """
+
+    reason: str
+    what: str
+    detail: str = ""
+
+
+class _UnusableError(Exception):
+    """A reply that is not one."""
+
+
+@dataclass(slots=True)
+class LocalServices:
+    """The world as the runtime sees it, behind ports.
+
+    ``functions`` are the Python hooks by (revision, name). A store that is None is not configured: what needs it fails.
+    """
+
+    functions: Mapping[HookKey, Callable[..., object]] = field(default_factory=dict)
+    ports: Ports = field(default_factory=Ports)
+    memo: MemoStore | None = None
+    limits: LimitStore | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock)
+    troubles: list[Trouble] = field(default_factory=list)
+
+    def take_troubles(self) -> list[Trouble]:
+        """What went wrong since the last time this was asked."""
+        taken, self.troubles = self.troubles, []
+        return taken
+
+    def perform(self, ask: Ask, deadline: float) -> ServiceReply:
+        """Do *ask* before the ``time.monotonic()`` value *deadline*."""
+        deadline = min(deadline, self.clock.monotonic() + ask.budget_ms / 1000)
+        try:
+            if ask.limits:
+                return self._limited(ask, deadline)
+            return self._once(ask, deadline) if ask.effect == "once" else self._do(ask, deadline)
+        except ServiceError as error:
+            return self._failed("store", ask, type(error).__name__)
+
+    # -- limits over calls (decision 20) ------------------------------------------------------------------------------
+
+    def _limited(self, ask: Ask, deadline: float) -> ServiceReply:
+        if self.limits is None:
+            return self._failed("store", ask, "no store for limits")
+        reserved: list[LimitUse] = []
+        try:
+            for use in ask.limits:
+                now, wait = self.clock.now(), self._wait(deadline)
+                if not self.limits.reserve(use.name, use.key, ask.token, use.max, use.window_s, now, wait):
+                    return LIMITED
+                reserved.append(use)
+            reply = self._once(ask, deadline) if ask.effect == "once" else self._do(ask, deadline)
+            for use in [use for use in reserved if use.outcome == reply.outcome]:
+                reserved.remove(use)
+                if self.limits.use(use.name, use.key, ask.token, STORE_S) >= use.max:
+                    reply = LIMITED
+            return reply
+        finally:
+            for use in reserved:
+                self._give_back(use, ask)
+
+    def _give_back(self, use: LimitUse, ask: Ask) -> None:
+        assert self.limits is not None  # noqa: S101 - it reserved
+        try:
+            self.limits.give_back(use.name, use.key, ask.token, STORE_S)
+        except ServiceError as error:  # the unit stays until its window ends: the limit is stricter, never looser
+            self._trouble("store", ask, type(error).__name__)
+
+    # -- at most once (decision 18) -----------------------------------------------------------------------------------
+
+    def _once(self, ask: Ask, deadline: float) -> ServiceReply:
+        budget = max(deadline - self.clock.monotonic(), 0.0)
+        try:
+            if self.memo is None:
+                raise ServiceError("no store")
+            memo = self.memo.begin(ask.token, budget + LEASE_EXTRA_S, self.clock.now(), self._wait(deadline))
+            while memo.state == "wait" and self.clock.monotonic() + POLL_S < deadline:
+                self.clock.sleep(POLL_S)
+                memo = self.memo.begin(ask.token, budget + LEASE_EXTRA_S, self.clock.now(), self._wait(deadline))
+        except ServiceError as error:
+            if not ask.cleanup:
+                return self._failed("store", ask, type(error).__name__)
+            # Nobody is on the line any more and nobody will ask again: a second time is better than never.
+            self._trouble("may_repeat", ask, type(error).__name__)
+            return self._do(ask, deadline)
+        if memo.state == "reply":
+            return self._remembered(ask, memo.reply)
+        if memo.state != "run":
+            return self._failed("memo_busy" if memo.state == "wait" else "memo_lost", ask)
+        reply = self._do(ask, deadline)
+        try:
+            self.memo.finish(ask.token, _memo_text(ask, reply), self.clock.now(), STORE_S)
+        except ServiceError as error:
+            self._trouble("memo_unwritten", ask, type(error).__name__)
+        return reply
+
+    def _remembered(self, ask: Ask, text: str) -> ServiceReply:
+        record = json.loads(text)
+        if record.get("withheld"):  # a secret was given, and a secret is not kept
+            return self._failed("memo_lost", ask, "the reply held a secret")
+        return ServiceReply(record["outcome"], record["values"])
+
+    # -- the work itself ----------------------------------------------------------------------------------------------
+
+    def _do(self, ask: Ask, deadline: float) -> ServiceReply:
+        if not can_stop():
+            self._trouble("no_timer", ask)
+        seconds = deadline - self.clock.monotonic()
+        if seconds <= 0:
+            return self._failed("hook_late", ask, "no time left")
+        work = self._hook if ask.port == "hook" else self._port
+        try:
+            return run_within(seconds, lambda: work(ask, deadline))
+        except BudgetSpentError:
+            return self._failed("hook_late", ask, f"stopped after {int(seconds * 1000)} ms")
+        except ServiceError as error:
+            # The texts of our own exceptions hold no values.
+            return self._failed("port", ask, str(error))
+        except _UnusableError as error:
+            return self._failed("hook_reply", ask, str(error))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a hook is somebody else's code
+            return self._failed("hook_raised", ask, _where(error))
+
+    def _hook(self, ask: Ask, deadline: float) -> ServiceReply:
+        if "builtin" in ask.hook:
+            reply: object = run_builtin(ask, self.ports, self.env, self.clock.now(), self._left(deadline))
+        else:
+            function = self.functions.get((ask.revision, ask.name))
+            if function is None:
+                return self._failed("hook_missing", ask)
+            info = ask.call
+            call = Call(info.id, info.caller, info.called, info.locale, info.state, info.direction, ask.token, deadline)
+            reply = function(call, *ask.args)
+        return _usable(ask, reply)
+
+    def _port(self, ask: Ask, deadline: float) -> ServiceReply:
+        meetings, left = self.ports.meetings, self._left(deadline)
+        if meetings is None:
+            raise ServiceError("no meeting service is configured")
+        texts = [as_text(argument) for argument in ask.args]
+        match ask.port, texts:
+            case "meetings.attend", [meeting]:
+                attendee = meetings.attend(meeting, ask.token, left)
+                return ServiceReply("done", {"attendee": attendee.id, "token": attendee.join_token})
+            case "meetings.leave", [meeting, someone]:
+                meetings.leave(meeting, someone, left)
+                return ServiceReply("done")
+            case "meetings.roster", [meeting]:
+                return ServiceReply("done", {"attendees": list(meetings.roster(meeting, left))})
+            case _:
+                raise ServiceError(f"there is no port '{ask.port}' with {len(texts)} arguments")
+
+    # -- small things -------------------------------------------------------------------------------------------------
+
+    def _left(self, deadline: float) -> float:
+        return max(deadline - self.clock.monotonic(), 0.0)
+
+    def _wait(self, deadline: float) -> float:
+        return min(self._left(deadline), STORE_S)
+
+    def _trouble(self, reason: str, ask: Ask, detail: str = "") -> None:
+        self.troubles.append(Trouble(reason, ask.name if ask.port == "hook" else ask.port, detail))
+
+    def _failed(self, reason: str, ask: Ask, detail: str = "") -> ServiceReply:
+        self._trouble(reason, ask, detail)
+        return FAILED
+
+
+def _usable(ask: Ask, reply: object) -> ServiceReply:
+    """What a hook returned, as a reply of plain values.
+
+    Raises:
+        _UnusableError: an outcome that is not declared, something that is no reply, values that are not plain.
+    """
+    outcomes: Mapping[str, Mapping[str, Any]] = ask.hook.get("outcomes") or {"done": {}}
+    values: Mapping[str, Any] = {}
+    if reply is None:
+        outcome = ask.hook.get("main") or next(iter(outcomes))
+    elif isinstance(reply, str):
+        outcome = reply
+    elif isinstance(reply, Reply | ServiceReply):
+        outcome, values = reply.outcome, reply.values
+    else:
+        raise _UnusableError(f"returned {type(reply).__name__}")
+    if outcome == "failed":
+        return FAILED
+    if not isinstance(outcome, str) or outcome not in outcomes:
+        raise _UnusableError("outcome not declared")
+    declared = outcomes[outcome] or {}
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in declared:
+            raise _UnusableError(f"result not declared by '{outcome}'")
+        if isinstance(value, Secret):
+            if not declared[name].get("secrecy"):
+                raise _UnusableError("a secret in a result that is not declared secret or masked")
+            value = value.reveal()
+        plain[name] = _plain(value)
+    return ServiceReply(outcome, plain)
+
+
+def _plain(value: object) -> Any:
+    """Text, numbers, booleans, lists and maps; anything else cannot be saved in the call."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(item) for key, item in value.items()}
+    raise _UnusableError(f"a result is {type(value).__name__}")
+
+
+def _memo_text(ask: Ask, reply: ServiceReply) -> str:
+    """The record of a reply. A reply with a secret is remembered as such and not kept (decision 12)."""
+    declared: Mapping[str, Mapping[str, Any]] = (ask.hook.get("outcomes") or {}).get(reply.outcome) or {}
+    secret = any(declared[name].get("secrecy") == "secret" for name in reply.values if name in declared)
+    record: dict[str, Any] = {"outcome": reply.outcome, "values": {} if secret else dict(reply.values)}
+    if secret:
+        record["withheld"] = True
+    return json.dumps(record)
+
+
+def _where(error: BaseException) -> str:
+    """The kind of an exception and the place where it was raised; never its text."""
+    trace, places = error.__traceback__, [""]
+    while trace is not None:
+        places.append(f" at {PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return type(error).__name__ + places[-1]
+
+
+def troubles_by_reason(troubles: Sequence[Trouble]) -> dict[str, int]:
+    """How often each reason occurred: what a metric counts."""
+    counts: dict[str, int] = {}
+    for trouble in troubles:
+        counts[trouble.reason] = counts.get(trouble.reason, 0) + 1
+    return counts
