@@ -1,8 +1,8 @@
 """Actions as the service accepts them, and the one place that writes an answer.
 
 Constant parameters were validated when the flow was compiled; the checks here guard what varies at run time (numbers,
-texts, digits, headers) and raise :class:`InvalidActionError`, which the runtime turns into the outcome ``failed``. Every
-action is a fresh object: nothing of one answer can leak into the next.
+texts, digits, headers) and raise :class:`InvalidActionError`, which the runtime turns into the outcome ``failed``.
+Every action is a fresh object: nothing of one answer can leak into the next.
 """
 
 from __future__ import annotations

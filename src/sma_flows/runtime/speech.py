@@ -21,7 +21,7 @@ _TAG = re.compile(r"<[^>]*>")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")
 
 POLLY_LANGUAGES: Final = frozenset(
-    (  # fmt: skip
+    (
         "arb",
         "cmn-CN",
         "cy-GB",

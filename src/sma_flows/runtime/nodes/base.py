@@ -1,0 +1,219 @@
+"""What every state can do: be entered, do its work, and answer the report of its action."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sma_flows.runtime.ask import Ask
+
+if TYPE_CHECKING:
+    from sma_flows.protocol.actions import Action
+    from sma_flows.runtime.frame import Frame
+    from sma_flows.runtime.program import FlowProgram
+
+ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Node:
+    """One state of a flow, prepared when it is entered for the first time.
+
+    ``enter`` counts the visit and then does ``work``; both give the next target, or None when the walk stops here.
+    ``success`` and ``failure`` are asked when the state's action has reported.
+    """
+
+    listens: ClassVar[bool] = False
+    """`back` leads to this state."""
+
+    connects: ClassVar[bool] = False
+    """The state makes leg B; keys, updates and asides go on while it lasts."""
+
+    alone: ClassVar[bool] = False
+    """The state has effects: what was said before is heard first, so a pending list ends in front of it."""
+
+    silent: ClassVar[bool] = False
+    """The verb itself sends no action."""
+
+    main: ClassVar[str] = "done"
+    """The first outcome of the verb."""
+
+    __slots__ = ("count", "flow", "keep", "name", "next", "own", "pre", "prefix", "resets", "state", "visits")
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        self.name = name
+        self.prefix = name[: name.rfind("/") + 1]
+        self.state = state
+        self.flow = flow
+        self.next: Mapping[str, str] = state.get("next", {})
+        self.own = frozenset(state.get("own", ()))
+        self.count: str | None = state.get("count")
+        self.visits: int = state.get("visits", 0)
+        self.resets: tuple[str, ...] = tuple(state.get("resets", ()))
+        self.keep: tuple[str, ...] = tuple(dict.fromkeys((*state.get("keep", ()), *flow.keep)))
+        self.pre = tuple(Talk(talk, self) for talk in state.get("pre", ()))
+
+    def enter(self, frame: Frame) -> str | None:
+        """Count the visit, then work."""
+        if self.alone and frame.actions:
+            frame.call.then = self.name
+            return None
+        if self.count is not None:
+            visit = frame.counters.get(self.count, 0) + 1
+            if self.visits and visit > self.visits:
+                return frame.leave(self, "exhausted")
+            frame.counters[self.count] = visit
+        if self.resets:
+            for counter in self.resets:
+                frame.counters.pop(counter, None)
+        if self.pre and self.silent:
+            return self._speak_first(frame)
+        return self.work(frame)
+
+    def _speak_first(self, frame: Frame) -> str | None:
+        """Words in front of a verb without an action; an effect waits until they were heard."""
+        actions = self.before(frame)
+        if actions:
+            if not frame.add(self, actions):
+                if self.count is not None:
+                    frame.counters[self.count] -= 1
+                frame.call.then = self.name
+                return None
+            if self.alone:
+                frame.call.then = f"!{self.name}"
+                return None
+        return self.work(frame)
+
+    def work(self, frame: Frame) -> str | None:
+        """Do what the verb says."""
+        raise NotImplementedError
+
+    def success(self, frame: Frame) -> str | None:
+        """The state's action succeeded."""
+        return frame.leave(self, self.main)
+
+    def failure(self, frame: Frame) -> str | None:
+        """An action of the state failed."""
+        return frame.leave(self, "failed")
+
+    def before(self, frame: Frame) -> list[tuple[str, Action]]:
+        """Actions of `say` or `play` in front of the verb."""
+        out: list[tuple[str, Action]] = []
+        for talk in self.pre:
+            out.extend(talk.actions(frame))
+        return out
+
+    def ask(self, frame: Frame, port: str, name: str, args: tuple[Any, ...], **more: Any) -> None:
+        """Stop the walk and ask the world; ``resume`` goes on with the reply."""
+        more.setdefault("effect", "keyed")
+        more.setdefault("budget_ms", 2000)
+        frame.ask = Ask(
+            port=port,
+            name=name,
+            args=args,
+            token=self.token(frame, port),
+            call=frame.info(self.name),
+            revision=self.flow.revision,
+            **more,
+        )
+        frame.asked = True
+
+    def token(self, frame: Frame, position: str) -> str:
+        """The effect token: same for a repeated event, different for every other effect (decision 16)."""
+        visit = frame.counters.get(self.count, 1) if self.count else 1
+        return effect_token(frame.event.transaction, frame.call.stack, self.name, str(visit), position)
+
+
+def effect_token(*parts: str) -> str:
+    """26 lower-case letters and digits of SHA-256 over *parts*. Arguments are never part of it: they may be secret."""
+    import hashlib  # here: only flows with effects pay for it
+
+    number = int.from_bytes(hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).digest(), "big")
+    out = []
+    for _ in range(26):
+        number, digit = divmod(number, 36)
+        out.append(ALPHABET[digit])
+    return "".join(out)
+
+
+class Talk:
+    """Words or files on one leg or both: the common part of `say`, `play` and what stands in front of a verb."""
+
+    __slots__ = ("items", "leg", "locale", "node", "stop_on", "times")
+
+    def __init__(self, talk: Mapping[str, Any], node: Node) -> None:
+        self.node = node
+        self.items = talk["items"]
+        self.leg = talk.get("leg", "A")
+        self.locale = node.flow.value(talk["locale"]) if talk.get("locale") is not None else None
+        self.times: int = talk.get("times", 1)
+        self.stop_on: list[str] | None = talk.get("stop_on")
+
+    def actions(self, frame: Frame) -> list[tuple[str, Action]]:
+        """What to play, as (leg, action). Empty when there is nothing to say or the leg is not there.
+
+        Raises:
+            InvalidActionError: a variable to be played is unset or unplayable.
+        """
+        speech = self.node.flow.speech
+        locale = self.locale(frame) if self.locale is not None else frame.locale()
+        pieces = speech.pieces(frame, self.items, self.node.prefix, locale)
+        out: list[tuple[str, Action]] = []
+        for leg in frame.legs(self.leg):
+            for action in speech.talk(frame, pieces, frame.leg(leg)):
+                if action["Type"] == "PlayAudio":
+                    if self.times > 1:
+                        action["Parameters"]["Repeat"] = self.times
+                    if self.stop_on:
+                        action["Parameters"]["PlaybackTerminators"] = list(self.stop_on)
+                out.append((leg, action))
+        return out
+
+
+class Listener:
+    """Keys in the background of a state: which patterns lead where, on which legs (decision 29)."""
+
+    __slots__ = ("counter", "flush", "gap", "keys", "legs", "limit", "regex")
+
+    NEVER: ClassVar[str] = "^[0-9]{60}$"
+    """A pattern that no caller types: registered when the keys are used up (decision 32) or as a silent report."""
+
+    def __init__(self, listen: Mapping[str, Any]) -> None:
+        self.keys: Mapping[str, str] = listen["keys"]
+        self.legs = listen.get("legs", "A")
+        self.gap: int = listen.get("gap", 1000)
+        self.flush: int = listen.get("flush", 10_000)
+        self.regex: str = listen["regex"]
+        self.limit: int = listen.get("limit", 100)
+        self.counter: str = listen["counter"]
+
+    def target(self, frame: Frame) -> str | None:
+        """Where the received keys lead; None when they mean nothing here or are used up."""
+        digits, leg = frame.event.digits, frame.event.leg
+        if leg and leg not in frame.legs(self.legs):
+            return None
+        target = self.keys.get(digits)
+        if target is None and len(digits) == 1 and digits.isdigit():
+            target = self.keys.get("digit")
+        if target is None or frame.counters.get(self.counter, 0) >= self.limit:
+            return None
+        frame.counters[self.counter] = frame.counters.get(self.counter, 0) + 1
+        return target
+
+    def arm(self, frame: Frame) -> list[Action]:
+        """Register the listener on its living legs."""
+        spent = frame.counters.get(self.counter, 0) >= self.limit
+        regex = self.NEVER if spent else self.regex
+        return [receive(frame.leg(leg), regex, self.gap, self.flush) for leg in frame.legs(self.legs)]
+
+
+def receive(leg: Mapping[str, str], regex: str, gap: int = 1000, flush: int = 10_000) -> Action:
+    """One ReceiveDigits action."""
+    return {
+        "Type": "ReceiveDigits",
+        "Parameters": {
+            **leg,
+            "InputDigitsRegex": regex,
+            "InBetweenDigitsDurationInMilliseconds": gap,
+            "FlushDigitsDurationInMilliseconds": flush,
+        },
+    }

@@ -1,0 +1,405 @@
+"""States that make, change or end legs, and those that only take time on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from sma_flows.protocol.actions import Action, InvalidActionError, bucket_and_key, connector, dtmf, e164, sip_headers
+from sma_flows.runtime.frame import MAX_ACTIONS, short
+from sma_flows.runtime.nodes.base import Listener, Node, receive
+from sma_flows.runtime.speech import File
+from sma_flows.runtime.values import show
+
+if TYPE_CHECKING:
+    from sma_flows.runtime.ask import ServiceReply
+    from sma_flows.runtime.frame import Frame
+    from sma_flows.runtime.program import FlowProgram
+    from sma_flows.runtime.values import Value
+
+MAX_PAUSE: Final = 30_000
+"""Longest Pause in milliseconds (contract 4.5, error table)."""
+
+MIN_PAUSE: Final = 100
+
+
+def _get(value: Value | None, frame: Frame) -> Any:
+    return None if value is None else value(frame)
+
+
+class Connector(Node):
+    """The common part of bridge and join_meeting: from the connection on the call rests here until leg B leaves."""
+
+    connects = True
+    listens = True
+    departed = "ended"
+    """Outcome when leg B leaves."""
+
+    __slots__ = ("connected_to", "listener")
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        super().__init__(name, state, flow)
+        self.connected_to: str | None = state.get("connected")
+        self.listener = Listener(state["listen"]) if "listen" in state else None
+
+    def success(self, frame: Frame) -> str | None:
+        """Leg B is there: listen for keys, then the `connected` aside, else rest."""
+        call = frame.call
+        call.base = call.pos = self.name
+        call.aside = ""
+        frame.head = self.rearm(frame)
+        if self.connected_to is not None:
+            return self.connected_to
+        frame.resting = True
+        return None
+
+    def rearm(self, frame: Frame) -> list[Action]:
+        """The listeners of the state, if it has any."""
+        return self.listener.arm(frame) if self.listener is not None else []
+
+    def silent_report(self, frame: Frame) -> list[Action]:
+        """A silent action that reports, so that a next event comes even if this answer loses a race (decision 24)."""
+        return self.rearm(frame) or [receive(frame.leg("A"), Listener.NEVER)]
+
+    def left(self, frame: Frame) -> str | None:
+        """Leg B has left."""
+        call = frame.call
+        call.base = call.then = call.aside = ""
+        frame.vars.pop("@queue", None)
+        frame.departure = True
+        return frame.leave(self, self.departed)
+
+
+class BridgeNode(Connector):
+    """A second telephone leg."""
+
+    main = "ended"
+    __slots__ = ("caller_id", "connector", "headers", "number", "user")
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        super().__init__(name, state, flow)
+        self.number = flow.optional(state.get("number"))
+        self.connector = flow.optional(state.get("connector"))
+        self.user = flow.optional(state.get("user"))
+        self.caller_id = flow.optional(state.get("caller_id") or flow.policy.caller_id)
+        self.headers = {header: flow.value(value) for header, value in state.get("headers", {}).items()}
+
+    def work(self, frame: Frame) -> str | None:
+        """Check the number against the dial policy, then call it."""
+        if frame.alive("B"):
+            return frame.leave(self, "failed")
+        state = self.state
+        if self.number is not None:
+            number = e164(self.number(frame))
+            if state.get("policy") and not self.flow.policy.allows(frame, number):
+                return frame.leave(self, "refused")
+            endpoint = {"BridgeEndpointType": "PSTN", "Uri": number}
+        else:
+            endpoint = connector(_get(self.connector, frame), _get(self.user, frame))
+        caller_id = _get(self.caller_id, frame)
+        if caller_id is None and frame.event.leg_a is not None:
+            caller_id = frame.event.leg_a.text("To" if frame.direction == "inbound" else "From")
+        params: dict[str, Any] = {
+            **frame.leg("A"),
+            "CallTimeoutSeconds": state.get("ring", 30),
+            "CallerIdNumber": e164(caller_id),
+            "Endpoints": [endpoint],
+        }
+        if state.get("ringback"):
+            pieces = self.flow.speech.pieces(frame, state["ringback"], self.prefix, frame.locale())
+            if len(pieces) != 1 or not isinstance(pieces[0], File):
+                raise InvalidActionError("the ringback is not a file")
+            params["RingbackTone"] = pieces[0].source()
+        headers = sip_headers({header: value(frame) for header, value in self.headers.items()})
+        if headers:
+            params["SipHeaders"] = headers
+        if frame.add(self, [*self.before(frame), ("A", {"Type": "CallAndBridge", "Parameters": params})]):
+            frame.listen(self)
+        return None
+
+    def failure(self, frame: Frame) -> str | None:
+        """Nobody answered, or it could not be tried."""
+        event = frame.event
+        unanswered = event.action == "CallAndBridge" and event.error_type == "CallNotAnswered"
+        return frame.leave(self, "no_answer" if unanswered else "failed")
+
+
+class JoinNode(Connector):
+    """The caller into a meeting."""
+
+    departed = "left"
+    main = "left"
+    __slots__ = ("attendee", "meeting", "own_token")
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        super().__init__(name, state, flow)
+        self.meeting = flow.value(state["meeting"])
+        self.own_token = flow.optional(state.get("token"))
+        self.attendee = flow.optional(state.get("attendee"))
+
+    def enter(self, frame: Frame) -> str | None:
+        """As any state; without a token from outside the attendee service is asked, so a pending list ends first."""
+        if self.own_token is None and frame.actions:
+            frame.call.then = self.name
+            return None
+        return super().enter(frame)
+
+    def work(self, frame: Frame) -> str | None:
+        """Join with the given token, or ask for an attendee first (decision 14: made when it is used)."""
+        if frame.line_dead:
+            return None
+        if frame.alive("B"):
+            return frame.leave(self, "failed")
+        meeting = self.meeting(frame)
+        if not isinstance(meeting, str) or not meeting:
+            return frame.leave(self, "failed")
+        if self.own_token is not None:
+            attendee = _get(self.attendee, frame)
+            return self._join(frame, meeting, attendee, self.own_token(frame), made=False)
+        self.ask(frame, "meetings.attend", "attend", (meeting,))
+        frame.resume = self._attended
+        return None
+
+    def _attended(self, frame: Frame, reply: ServiceReply) -> str | None:
+        if reply.outcome != "done":
+            return frame.leave(self, "failed")
+        meeting = self.meeting(frame)
+        return self._join(frame, meeting, reply.values.get("attendee"), reply.values.get("token"), made=True)
+
+    def _join(self, frame: Frame, meeting: str, attendee: object, token: object, *, made: bool) -> str | None:
+        if not isinstance(token, str) or not 2 <= len(token) <= 2048:
+            return frame.leave(self, "failed")
+        if isinstance(attendee, str) and attendee:
+            frame.vars["@attendee"] = [meeting, attendee, made]
+            frame.vars.pop("@muted", None)
+        params = {**frame.leg("A"), "JoinToken": token, "MeetingId": meeting}
+        if frame.add(self, [*self.before(frame), ("A", {"Type": "JoinChimeMeeting", "Parameters": params})]):
+            frame.listen(self)
+        return None
+
+
+class MuteNode(Node):
+    """Mute or unmute attendees of the meeting the caller is in."""
+
+    __slots__ = ()
+    MOST: Final = 100
+    """Attendees in one action. Contract 4.4."""
+
+    def enter(self, frame: Frame) -> str | None:
+        """As any state; for others and all the roster is asked, so a pending list ends first."""
+        if self.state.get("who", "self") != "self" and frame.actions:
+            frame.call.then = self.name
+            return None
+        return super().enter(frame)
+
+    def work(self, frame: Frame) -> str | None:
+        """Mute the caller, or ask who is there."""
+        own = frame.vars.get("@attendee")
+        if not isinstance(own, list) or not frame.alive("B"):
+            return frame.leave(self, "failed")
+        if self.state.get("who", "self") == "self":
+            return self._send(frame, [own[1]])
+        self.ask(frame, "meetings.roster", "roster", (own[0],), effect="read")
+        frame.resume = self._roster
+        return None
+
+    def _roster(self, frame: Frame, reply: ServiceReply) -> str | None:
+        who = reply.values.get("attendees")
+        if reply.outcome != "done" or not isinstance(who, (list, tuple)):
+            return frame.leave(self, "failed")
+        own = frame.vars["@attendee"][1]
+        others = [a for a in who if isinstance(a, str) and (self.state["who"] == "all" or a != own)]
+        return self._send(frame, others[: self.MOST]) if others else frame.leave(self, "done")
+
+    def _send(self, frame: Frame, attendees: list[str]) -> str | None:
+        op = self.state["op"]
+        if op == "toggle":
+            op = "off" if frame.vars.get("@muted") else "on"
+        if self.state.get("who", "self") == "self":
+            frame.vars["@muted"] = op == "on"
+        params = {
+            **frame.leg("B"),
+            "Operation": "Mute" if op == "on" else "Unmute",
+            "MeetingId": frame.vars["@attendee"][0],
+            "AttendeeList": attendees,
+        }
+        frame.add(self, [*self.before(frame), ("B", {"Type": "ModifyChimeMeetingAttendees", "Parameters": params})])
+        return None
+
+
+class VoiceFocusNode(Node):
+    """Noise suppression on or off, one action per leg."""
+
+    __slots__ = ()
+
+    def work(self, frame: Frame) -> str | None:
+        """Append one action per living leg and go on."""
+        legs = frame.legs(self.state.get("leg", "A"))
+        if not legs and not frame.line_dead:
+            return frame.leave(self, "failed")
+        actions: list[tuple[str, Action]] = [
+            (leg, {"Type": "VoiceFocus", "Parameters": {**frame.leg(leg), "Enable": self.state["on"]}}) for leg in legs
+        ]
+        return frame.leave(self, "done") if frame.add(self, [*self.before(frame), *actions]) else None
+
+
+class SendDigitsNode(Node):
+    """Keys sent to a leg."""
+
+    __slots__ = ("digits",)
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        super().__init__(name, state, flow)
+        self.digits = flow.value(state["digits"])
+
+    def work(self, frame: Frame) -> str | None:
+        """Append the action and go on."""
+        legs = frame.legs(self.state.get("leg", "A"))
+        if not legs and not frame.line_dead:
+            return frame.leave(self, "failed")
+        digits = dtmf(show(self.digits(frame)))
+        tone = self.state.get("tone", 250)
+        actions: list[tuple[str, Action]] = []
+        for leg in legs:
+            params = {**frame.leg(leg), "Digits": digits, "ToneDurationInMilliseconds": tone}
+            actions.append((leg, {"Type": "SendDigits", "Parameters": params}))
+        return frame.leave(self, "done") if frame.add(self, [*self.before(frame), *actions]) else None
+
+
+class WaitNode(Node):
+    """A pause, split above 30 seconds; with keys in the background it is a state of its own."""
+
+    __slots__ = ("listener", "progress")
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        super().__init__(name, state, flow)
+        self.listener = Listener(state["listen"]) if "listen" in state else None
+        self.progress = f"w:{name}"
+
+    def work(self, frame: Frame) -> str | None:
+        """Pause; what does not fit into this list follows on its report."""
+        done = frame.counters.pop(self.progress, 0)
+        remaining = max(self.state["ms"] - done * MAX_PAUSE, MIN_PAUSE)
+        actions = self.before(frame) if not done else []
+        room = MAX_ACTIONS - len(actions) - 2
+        pauses = 0
+        while remaining > 0 and pauses < room:
+            length = min(remaining, MAX_PAUSE)
+            rest = remaining - length
+            if 0 < rest < MIN_PAUSE:  # the service refuses pauses below 100 ms
+                length -= MIN_PAUSE
+                rest += MIN_PAUSE
+            params = {**frame.leg("A"), "DurationInMilliseconds": length}
+            actions.append(("A", {"Type": "Pause", "Parameters": params}))
+            remaining = rest
+            pauses += 1
+        if not frame.add(self, actions):
+            if done:
+                frame.counters[self.progress] = done
+            return None
+        if self.listener is not None:
+            frame.listen(self)
+            if not frame.head:
+                frame.head = self.listener.arm(frame)
+        if remaining > 0:
+            frame.counters[self.progress] = done + pauses
+            frame.call.then = f"!{self.name}"
+            return None
+        return None if self.listener is not None else frame.leave(self, "done")
+
+
+class RecordCallNode(Node):
+    """Recording of a whole leg: start, stop, pause, resume. The leg is remembered with its CallId (decision 1)."""
+
+    __slots__ = ("to",)
+    TYPES: Final = {
+        "start": "StartCallRecording",
+        "stop": "StopCallRecording",
+        "pause": "PauseCallRecording",
+        "resume": "ResumeCallRecording",
+    }
+    FROM: Final = {"start": ("",), "stop": ("on", "paused"), "pause": ("on",), "resume": ("paused",)}
+    """In which status of the leg's recording an operation means anything (contract 3.3)."""
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        super().__init__(name, state, flow)
+        self.to = flow.optional(state.get("to"))
+
+    def work(self, frame: Frame) -> str | None:
+        """Send the action, or leave by `unchanged` where there is nothing to stop, pause or resume."""
+        op = self.state["op"]
+        legs = frame.legs(self.state.get("leg", "A"))
+        if not legs:
+            return None if frame.line_dead else frame.leave(self, "failed")
+        running = dict(frame.vars.get("@rec") or {})
+        actions: list[tuple[str, Action]] = []
+        for leg in legs:
+            target = frame.leg(leg)
+            started, status = running.get(leg, ("", ""))
+            if started != short(target["CallId"]):
+                status = ""
+            if status not in self.FROM[op]:
+                if op == "start":
+                    return frame.leave(self, "failed")  # once per leg
+                continue
+            params: dict[str, Any] = dict(target)
+            if op == "start":
+                bucket, prefix = bucket_and_key(_get(self.to, frame))
+                location = f"{bucket}/{prefix}" if prefix else bucket
+                params["Track"] = self.state.get("track", "BOTH")
+                params["Destination"] = {"Type": "S3", "Location": location}
+            running[leg] = [short(target["CallId"]), {"pause": "paused", "stop": "over"}.get(op, "on")]
+            actions.append((leg, {"Type": self.TYPES[op], "Parameters": params}))
+        if not actions:
+            return frame.leave(self, "unchanged")
+        if not frame.add(self, [*self.before(frame), *actions]):
+            return None
+        frame.vars["@rec"] = running
+        return None if self.state.get("into") else frame.leave(self, "done")
+
+    def success(self, frame: Frame) -> str | None:
+        """Keep the location where the flow wants it."""
+        into = self.state.get("into")
+        if into:
+            where = frame.event.data.get("CallRecordingDestination")
+            location = where.get("Location") if isinstance(where, dict) else None
+            if isinstance(location, str):
+                bucket, _, key = location.partition("/")
+                text = self.flow.types.get(into, {}).get("t") != "recording"
+                self.flow.assign(frame, into, location if text else {"bucket": bucket, "key": key})
+        return frame.leave(self, "done")
+
+    def failure(self, frame: Frame) -> str | None:
+        """A start that failed leaves nothing to stop."""
+        if self.state["op"] == "start":
+            running = dict(frame.vars.get("@rec") or {})
+            running.pop(frame.event.leg or "A", None)
+            frame.vars["@rec"] = running
+        return frame.leave(self, "failed")
+
+
+class HangupNode(Node):
+    """The end of the call, or of leg B."""
+
+    __slots__ = ()
+
+    def work(self, frame: Frame) -> str | None:
+        """Hang up; on leg B the flow goes on when the leg is gone."""
+        where = self.state.get("leg", "A")
+        legs = frame.legs(where)
+        code = self.state.get("code", "0")
+        if where == "B" and not legs:
+            return None if frame.line_dead else frame.leave(self, "done")
+        actions: list[tuple[str, Action]] = [
+            (leg, {"Type": "Hangup", "Parameters": {**frame.leg(leg), "SipResponseCode": code}})
+            for leg in sorted(legs, reverse=True)  # the caller last: nothing can follow the end of the last leg
+        ]
+        if not frame.add(self, [*self.before(frame), *actions]):
+            return None
+        if "A" in legs and code != "0" and "r" not in frame.call.flags:
+            frame.call.flags += "r"
+        return None
+
+    def success(self, frame: Frame) -> str | None:
+        """Leg B is gone. A hung-up caller needs nothing more."""
+        return frame.leave(self, "done") if self.state.get("leg", "A") == "B" else None
