@@ -26,6 +26,7 @@ from sma_flows.flow.fields import (
     Name,
     NameKey,
     Names,
+    OutcomeKey,
     OutcomeName,
     Outcomes,
     PlainType,
@@ -205,7 +206,7 @@ class ScheduleModel(Strict):
     """Opening hours: periods are tried from top to bottom."""
 
     zone: Zone
-    periods: dict[NameKey, Ranges] = Field(alias="\0periods")
+    periods: dict[OutcomeKey, Ranges] = Field(alias="\0periods")
 
 
 def _split_zone(value: object) -> object:

@@ -202,6 +202,9 @@ def _bot_locale(text: str) -> str:
     raise Fault("SF127", f"'{text[:60]}' is not a locale of a bot", help="write it as Lex does, such as en_US")
 
 
+_Locales: TypeAlias = Annotated[dict[_PromptLocale, _Entries], BeforeValidator(_everywhere)]
+
+
 class _VoiceFields(Strict):
     voice: Text
     engine: Annotated[str, one_of(ENGINES, "an engine")] = ""

@@ -40,7 +40,8 @@ RESERVED_NAMES: Final = frozenset(
     ("and", "or", "not", "is", "in", "true", "false", "unset", "env", "call", "bot", "key", "hangup", "back")
 )
 """Words of the language that cannot be names of states, variables, hooks or prompts."""
-RESERVED_OUTCOMES: Final = frozenset(("failed", "limited", "exhausted", "other", "closed"))
+RESERVED_OUTCOMES: Final = frozenset(("failed", "limited", "exhausted", "other"))
+"""Outcomes of the language. `closed` is not among them: schedules declare it, and so do hooks that look rooms up."""
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MAX_COUNT: Final = 1_000_000
 MAX_WINDOW_S: Final = 24 * 3_600
