@@ -43,7 +43,6 @@ from sma_flows.flow.fields import (
     shaped,
     text_of,
 )
-from sma_flows.flow.values import Take, Visits
 
 __all__ = ["STATES", "VERBS", "State", "StateBase", "owners_of", "verb_of"]
 
@@ -73,7 +72,7 @@ class StateBase(Strict):
     say: Prompt | None = None
     play: Prompt | None = None
     next: Next = {}
-    visits: Annotated[Visits | None, VisitsField] = None
+    visits: VisitsField | None = None
     leg: Annotated[str | None, leg_of("A", "B", "both", "here", "other")] = None
     locale: Value | None = None
 
@@ -284,7 +283,7 @@ class TakeState(StateBase):
     """`take`: move the first element of a list into a variable."""
 
     verb: ClassVar[str] = "take"
-    take: Annotated[Take, TakeField]
+    take: TakeField
 
 
 class SetState(StateBase):
