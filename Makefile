@@ -73,7 +73,7 @@ bench: $(VENV)/.developer  ## measure, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.developer  ## write the generated pages of docs/ and the generated blocks of README.md
-	@$(BIN)/python tests/furniture.py --write
+	@$(BIN)/python docs/generate.py
 
 golden: $(VENV)/.developer  ## record the answers to events/ again; read the difference before you commit it
 	@for each in events/*/; do \

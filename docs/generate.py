@@ -1,0 +1,130 @@
+"""Write what is generated in the documentation: ``docs/rules.md`` and the marked blocks of README.md.
+
+``python docs/generate.py`` writes, ``python docs/generate.py --check`` says what is stale and ends with 1. A block looks
+like this, and holds what its command prints::
+
+    <!-- generated: sma-flows explain SF201 -->
+    <!-- end -->
+
+Instead of a command a block may quote a file (``file flows/dial-in.yaml``) or some of its lines, from the first line
+that contains one text to the last before one that contains another (``file flows/dial-in.yaml "start:" .. "spanish:"``).
+A command may be followed by ``; lines 4`` (only the first four, and an ellipsis) or by
+``; after FILE: "old" -> "new"``: it then runs on a copy of the repository's flows in which FILE was edited.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from contextlib import chdir
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from sma_flows.cli.app import cli
+from sma_flows.cli.codes import markdown
+from sma_flows.flow.codes import CODES
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "language.md")
+RULES = ROOT / "docs" / "rules.md"
+
+_BLOCK = re.compile(r"(?P<head><!-- generated: (?P<what>.*?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL)
+_TIME = re.compile(r" *\d+\.\d\d ms")
+
+
+def without_times(text: str) -> str:
+    """The text without the times of steps, which differ from run to run."""
+    return _TIME.sub("", text)
+
+
+def rendered(page: str) -> str:
+    """A page with all its blocks made anew."""
+    return _BLOCK.sub(lambda block: block["head"] + _body(block["what"]) + block["tail"], page)
+
+
+def blocks(page: str) -> list[str]:
+    """What the blocks of a page are made from."""
+    return [block["what"] for block in _BLOCK.finditer(page)]
+
+
+def stale() -> list[str]:
+    """The files whose generated parts are not what they should be."""
+    found = [
+        str(page.relative_to(ROOT))
+        for page in PAGES
+        if without_times(rendered(text := page.read_text("utf-8"))) != without_times(text)
+    ]
+    if not RULES.exists() or RULES.read_text("utf-8") != markdown(CODES.values()):
+        found.append(str(RULES.relative_to(ROOT)))
+    return found
+
+
+def _body(what: str) -> str:
+    first, *rest = [part.strip() for part in what.split(";")]
+    if first.startswith("file "):
+        text, language = _quoted_file(shlex.split(first)[1:]), "yaml"
+    else:
+        text, language = _printed(first, next((part for part in rest if part.startswith("after ")), "")), ""
+        if first.startswith("sma-flows graph"):
+            language = "mermaid"
+    for part in rest:
+        if part.startswith("lines "):
+            lines = text.splitlines()
+            most = int(part.removeprefix("lines "))
+            text = "\n".join([*lines[:most], "..."] if len(lines) > most else lines)
+    shown = "" if language else f"$ {first}\n"
+    return f"```{language}\n{shown}{text.rstrip()}\n```\n"
+
+
+def _quoted_file(words: list[str]) -> str:
+    lines = (ROOT / words[0]).read_text("utf-8").splitlines()
+    if len(words) == 1:
+        return "\n".join(lines)
+    begin, _, end = words[1:]
+    start = next(index for index, line in enumerate(lines) if begin in line)
+    stop = next(index for index, line in enumerate(lines) if index > start and end in line)
+    return "\n".join(lines[start:stop])
+
+
+def _printed(command: str, edit: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        place = ROOT
+        if edit:
+            place = Path(folder)
+            shutil.copytree(ROOT / "flows", place / "flows")
+            file, old, new = re.fullmatch(r'after (\S+): "(.*)" -> "(.*)"', edit).groups()
+            text = (place / file).read_text("utf-8")
+            if old not in text:
+                raise ValueError(f"{file} does not contain {old!r}")
+            (place / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+        words = []
+        with chdir(place):
+            for word in shlex.split(command)[1:]:
+                words += sorted(str(path) for path in Path().glob(word)) if "*" in word else [word]
+            result = CliRunner().invoke(cli, words, prog_name="sma-flows")
+    if result.exit_code == 2:
+        raise ValueError(f"{command}: {result.output}")
+    return result.stdout
+
+
+def main() -> None:
+    """Write or check, as the command line says."""
+    if "--check" in sys.argv[1:]:
+        found = stale()
+        if found:
+            sys.exit(f"stale: {', '.join(found)}; run `make docs`")
+        return
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        made = rendered(text)
+        if without_times(made) != without_times(text):
+            page.write_text(made, encoding="utf-8")
+    RULES.write_text(markdown(CODES.values()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
