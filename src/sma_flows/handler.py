@@ -1,0 +1,243 @@
+"""The function that Amazon Chime SDK PSTN Audio invokes.
+
+Loads the plan once, answers each event through :mod:`sma_flows.runtime.invoke`, writes one structured record for each,
+and counts what goes wrong. Nothing comes out of :func:`lambda_handler` but an answer: where the plan cannot be read or
+anything is raised, a caller who is on the line hears a last goodbye and is released, instead of silence until the
+service gives up (decision 27).
+
+=======================  ============================================================================================
+``SMA_FLOWS_PLAN``           path of the compiled plan
+``SMA_FLOWS_STORE``          SQLite file, see :mod:`sma_flows.services.setup`; likewise ``_HOOKS`` and ``_MEETINGS``
+``SMA_FLOWS_TRACE``          ``true``: X-Ray traces (or ``POWERTOOLS_TRACE_ENABLED``; needs the extra ``trace``)
+``POWERTOOLS_SERVICE_NAME``  the service that records and metrics are filed under, default ``sma-flows``
+``POWERTOOLS_LOG_LEVEL``     ``WARNING`` keeps only the records of events in which something went wrong
+=======================  ============================================================================================
+
+A record holds the transaction id, the flow and its revision, where the call was and is, a note, and types of actions.
+It never holds keys, PINs, tokens, telephone numbers or texts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger, Metrics
+
+from sma_flows.errors import PlanError
+from sma_flows.plan import Plan
+from sma_flows.protocol import events as ev
+from sma_flows.protocol.actions import goodbye, response
+from sma_flows.runtime.invoke import Result, handle
+from sma_flows.runtime.program import Program
+from sma_flows.services.dispatch import LocalServices, Trouble
+from sma_flows.services.setup import open_services
+
+NAMESPACE: Final = "SmaFlows"
+"""Namespace of the metrics."""
+
+LAST_WORDS: Final = "We are sorry, there is a technical problem. Please call again later. Goodbye."
+"""What a caller hears when nothing else can be said."""
+
+ANSWERED: Final = ev.EVENT_TYPES - {ev.NEW_OUTBOUND_CALL, ev.RINGING, ev.ACTION_INTERRUPTED}
+"""Events whose answer the service uses: only these can be answered with a goodbye."""
+
+_NOTES: Final = (("unreadable event", "BadEvents"), ("unknown event", "BadEvents"), ("repeated event", "Duplicates"))
+_TROUBLES: Final = (
+    ("hook_", "HookFailures"),
+    ("port", "PortFailures"),
+    ("store", "StoreFailures"),
+    ("memo_", "StoreFailures"),
+    ("may_repeat", "PossibleRepeats"),
+    ("no_timer", "WithoutTimer"),
+)
+_EVENTS: Final = {ev.ACTION_FAILED: "ActionFailures", ev.INVALID_LAMBDA_RESPONSE: "RefusedAnswers"}
+
+
+class Handler:
+    """One loaded plan and the world around it, ready for events."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        service = env.get("POWERTOOLS_SERVICE_NAME") or "sma-flows"
+        self.logger = Logger(service=service, location=None)
+        self.metrics = Metrics(namespace=NAMESPACE, service=service)
+        self.program: Program | None = None
+        self.services = LocalServices()
+        self.problem = ""
+        try:
+            self._load(env)
+        except PlanError as error:
+            self.problem = str(error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a file does, callers will ring
+            self.problem = f"{type(error).__name__} while loading"
+        if self.problem and env.get("SMA_FLOWS_PLAN"):
+            self.logger.critical("the plan cannot be used", reason=self.problem)
+        self._answer = _traced(self._work, service, self.logger) if _asked_to_trace(env) else self._work
+
+    def _load(self, env: Mapping[str, str]) -> None:
+        path = env.get("SMA_FLOWS_PLAN")
+        if not path:
+            raise PlanError("SMA_FLOWS_PLAN does not name a compiled plan")
+        opened = open_services(Plan.read(Path(path)), env, Path(path))
+        for warning in opened.warnings:
+            self.logger.warning(warning)
+        self.program, self.services = Program.load(opened.plan, env), opened.services
+
+    def answer(self, event: object, context: object = None) -> dict[str, Any]:
+        """The answer to one event, whatever it is. Never raises."""
+        started = time.perf_counter()
+        result: Result | None = None
+        try:
+            result = self._answer(event)
+            answer, problem = result.response, result.fault
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the last resort of the live path
+            problem = self.problem or f"{type(error).__name__} in the handler"
+            answer = last_resort(event)
+        with contextlib.suppress(Exception):  # a record that cannot be written must not cost the caller his answer
+            self._record(event, context, answer, result, problem, (time.perf_counter() - started) * 1000)
+        return answer
+
+    def _work(self, event: object) -> Result:
+        if self.program is None:
+            raise PlanError(self.problem)
+        return handle(self.program, event, now=datetime.now(UTC), services=self.services)
+
+    def _record(
+        self,
+        event: object,
+        context: object,
+        answer: Mapping[str, Any],
+        result: Result | None,
+        problem: str,
+        milliseconds: float,
+    ) -> None:
+        kind, transaction = _identity(event)
+        record: dict[str, Any] = {"event": kind, "transaction": transaction, "ms": round(milliseconds, 2)}
+        note = "last resort"
+        if result is not None:
+            note = result.note
+            record.update(
+                flow=result.flow, revision=result.revision, before=str(result.before), after=str(result.after)
+            )
+            if result.asks:
+                record["asks"] = [f"{ask.port} {ask.name}" for ask in result.asks]
+        record["note"] = note
+        record["actions"] = [action["Type"] for action in answer.get("Actions") or ()]
+        request = getattr(context, "aws_request_id", None)
+        if isinstance(request, str):
+            record["request"] = request
+        troubles = self.services.take_troubles()
+        if troubles:
+            record["troubles"] = [" ".join(filter(None, (t.reason, t.what, t.detail))) for t in troubles]
+        if problem:
+            record["problem"] = problem
+        write = self.logger.error if problem else self.logger.warning if troubles else self.logger.info
+        write("event", extra=record)
+        self._count(kind, note, problem, result is None, troubles)
+
+    def _count(self, kind: str, note: str, problem: str, last: bool, troubles: list[Trouble]) -> None:
+        names = [name for start, name in _NOTES if note.startswith(start)]
+        names += [name for trouble in troubles for start, name in _TROUBLES if trouble.reason.startswith(start)]
+        names += ["Faults"] if problem else []
+        names += ["LastResorts"] if last else []
+        names += [_EVENTS[kind]] if kind in _EVENTS else []
+        if not names:
+            return
+        for name in names:
+            self.metrics.add_metric(name=name, unit="Count", value=1)
+        self.metrics.flush_metrics()
+
+
+def last_resort(event: object) -> dict[str, Any]:
+    """The constant answer when nothing else works: goodbye to a caller, release of any other leg, else nothing.
+
+    Only where the service uses the answer and somebody may be on the line. A goodbye that itself could not be spoken
+    is not tried again.
+    """
+    kind, _ = _identity(event)
+    if not isinstance(event, dict) or kind not in ANSWERED:
+        return response()
+    data = _map(event.get("ActionData"))
+    failed = data.get("Type") if kind == ev.ACTION_FAILED else None
+    tags = _tags_alive(event, kind)
+    if failed == "Hangup" or not tags:
+        return response()
+    if "LEG-A" in tags:
+        words = goodbye(LAST_WORDS, {"ParticipantTag": "LEG-A"})
+        return response(words[1:] if failed == "Speak" else words)
+    return response([{"Type": "Hangup", "Parameters": {"ParticipantTag": "LEG-B", "SipResponseCode": "0"}}])
+
+
+def _tags_alive(event: Mapping[str, Any], kind: str) -> set[str]:
+    """Tags of the participants who may be on the line; LEG-A when an event that says so does not say who."""
+    listed = _map(event.get("CallDetails")).get("Participants")
+    tags: set[str] = set()
+    readable = False
+    for item in listed if isinstance(listed, list) else ():
+        tag = _map(item).get("ParticipantTag")
+        if isinstance(tag, str) and tag.upper() in ("LEG-A", "LEG-B"):
+            readable = True
+            if item.get("Status") != "Disconnected":
+                tags.add(tag.upper())
+    if kind == ev.HANGUP:
+        gone = _map(_map(event.get("ActionData")).get("Parameters")).get("ParticipantTag")
+        return tags - {gone.upper() if isinstance(gone, str) else ""}
+    return tags if readable else {"LEG-A"}
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _identity(event: object) -> tuple[str, str]:
+    """Type and transaction id of an event, as far as they can be shown."""
+    if not isinstance(event, dict):
+        return "unreadable", ""
+    kind = event.get("InvocationEventType")
+    transaction = _map(event.get("CallDetails")).get("TransactionId")
+    return (
+        kind if isinstance(kind, str) and kind in ev.EVENT_TYPES else "unknown",
+        transaction[:64] if isinstance(transaction, str) else "",
+    )
+
+
+def _asked_to_trace(env: Mapping[str, str]) -> bool:
+    return any(
+        env.get(name, "").lower() in ("1", "true", "yes") for name in ("SMA_FLOWS_TRACE", "POWERTOOLS_TRACE_ENABLED")
+    )
+
+
+def _traced(work: Callable[[object], Result], service: str, logger: Logger) -> Callable[[object], Result]:
+    """*work* in a subsegment of its own. Answers and exceptions are not put into the trace: they hold texts."""
+    try:
+        from aws_lambda_powertools import Tracer  # here: the dearest part of powertools, and an extra
+
+        tracer = Tracer(service=service, auto_patch=False)
+    except Exception as error:  # noqa: BLE001 - without traces a call is still a call
+        logger.warning("traces were asked for and are not possible", reason=type(error).__name__)
+        return work
+
+    def traced(event: object) -> Result:
+        done: list[Result] = []
+
+        def answer_event() -> None:
+            done.append(work(event))
+
+        with contextlib.suppress(Exception):  # whatever the tracer runs into
+            tracer.capture_method(capture_response=False, capture_error=False)(answer_event)()
+        return done[0] if done else work(event)
+
+    return traced
+
+
+_handler: Final = Handler(os.environ)
+
+
+def lambda_handler(event: object, context: object) -> dict[str, Any]:
+    """What Lambda calls. Never raises."""
+    return _handler.answer(event, context)
