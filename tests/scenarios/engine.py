@@ -81,6 +81,10 @@ class RuntimeEngine:
         finally:
             root.removeHandler(memory)
             root.setLevel(level)
+        if services.problem is not None:
+            raise services.problem
+        if result.fault:
+            raise RuntimeError(f"fault in the runtime: {result.fault}")
         answer = json.loads(json.dumps(result.response))
         return Reaction(answer, "\n".join([*memory.lines, str(result.note)]), dict(result.variables))
 

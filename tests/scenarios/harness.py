@@ -12,7 +12,7 @@ from typing import Any
 from .engine import Engine, Reaction
 from .expect import HARMLESS, Expectation, leg_of
 from .rules import check_answer, check_event
-from .script import Script, Step
+from .script import Script, ScriptError, Step
 from .service import DIGIT_ACTIONS, Line, UnheardError
 from .stubs import StubServices, compare_calls, same
 
@@ -130,6 +130,8 @@ class Player:
         text = json.dumps(event)
         try:
             reaction = self.engine.react(json.loads(text), self.now, self.services)
+        except ScriptError:
+            raise
         except Exception as error:
             raise ScenarioError(f"{self.script.name} step {index} {step.event}: R9: {error!r}") from error
         self._judge(index, step.event, check_answer(event, reaction.answer), reaction)

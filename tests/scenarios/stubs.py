@@ -26,6 +26,7 @@ class StubServices:
 
     def __init__(self, stubs: Mapping[str, Any], state: dict[str, Any] | None = None) -> None:
         self.stubs = stubs
+        self.problem: ScriptError | None = None
         self.state: dict[str, Any] = state or {"memo": {}, "turns": {}, "calls": [], "asked": [], "counts": {}}
 
     def perform(self, ask: Ask, deadline: float) -> ServiceReply:
@@ -34,7 +35,11 @@ class StubServices:
         name = ask.name if ask.port == "hook" else ask.port
         self.state["asked"].append([ask.token, name])
         if ask.token not in memo:
-            memo[ask.token] = self._first(ask, name)
+            try:
+                memo[ask.token] = self._first(ask, name)
+            except ScriptError as error:  # the runtime would answer an exception like any other fault
+                self.problem = error
+                raise
         outcome, values = memo[ask.token]
         return ServiceReply(outcome, values)
 

@@ -14,14 +14,17 @@ from .script import Script, all_scripts
 from .variations import (
     Event,
     altered,
+    both_gone,
     constant_sequence,
     decreasing_sequence,
     duplicated,
     interleave,
+    other_habits,
     replay,
     settled,
     strange_echo,
     strangers,
+    twins,
 )
 from .worker import FreshProcesses
 
@@ -57,7 +60,7 @@ def test_the_calls_of_one_flow_interleaved_on_one_program_give_the_same_answers(
 
 
 @SCRIPTS
-@pytest.mark.parametrize("change", [constant_sequence, decreasing_sequence, strange_echo])
+@pytest.mark.parametrize("change", [constant_sequence, decreasing_sequence, strange_echo, other_habits])
 def test_sequence_and_echo_do_not_matter(script: Script, change: Callable[[Event, int], None], run_of: RunOf) -> None:
     altered(run_of(script), runtime_for(script), change)
 
@@ -75,6 +78,17 @@ def test_events_that_nobody_expects_change_nothing(script: Script, run_of: RunOf
 @SCRIPTS
 def test_reports_in_the_middle_of_a_list_change_nothing(script: Script, run_of: RunOf) -> None:
     settled(run_of(script), runtime_for(script))
+
+
+@SCRIPTS
+@pytest.mark.parametrize("success_first", [False, True])
+def test_the_two_reports_of_a_hangup_count_once(script: Script, success_first: bool, run_of: RunOf) -> None:
+    twins(run_of(script), runtime_for(script), success_first=success_first)
+
+
+@SCRIPTS
+def test_a_caller_who_takes_leg_b_along_is_cleaned_up_once(script: Script, run_of: RunOf) -> None:
+    both_gone(run_of(script), runtime_for(script))
 
 
 @SCRIPTS

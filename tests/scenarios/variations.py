@@ -86,6 +86,22 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def other_habits(event: Event, index: int) -> None:
+    """What the guide prints differently: Status before the answer, the other application key, codes as text, legs
+    in another order, a Sequence from zero.
+    """
+    event["Sequence"] -= 1
+    details = event["CallDetails"]
+    details["SipApplicationId"] = details.pop("SipMediaApplicationId")
+    details["Participants"].reverse()
+    if event["InvocationEventType"] == "NEW_INBOUND_CALL":
+        for leg in details["Participants"]:
+            leg["Status"] = "Connected"
+    parameters = (event.get("ActionData") or {}).get("Parameters") or {}
+    if "SipResponseCode" in parameters:
+        parameters["SipResponseCode"] = str(parameters["SipResponseCode"])
+
+
 def strangers(run: Run, engine: Engine) -> int:
     """Between all events others that no flow expects: each is answered with nothing, nothing else changes (R8)."""
     services = StubServices(run.script.stubs)
@@ -233,6 +249,78 @@ def settled(run: Run, engine: Engine) -> int:
             sent += 1
     _effects_equal(run, services)
     return sent
+
+
+def twins(run: Run, engine: Engine, *, success_first: bool) -> int:
+    """Our Hangup may be reported twice, as HANGUP and as ACTION_SUCCESSFUL, in either order (decision 11)."""
+    services = StubServices(run.script.stubs)
+    stored: dict[int, Any] = {}
+    sent = 0
+    for index, record in enumerate(run.records):
+        hung_up = _hung_up_by_us(run.records[:index], record)
+        before = _rethread(record, stored) | {"InvocationEventType": "ACTION_SUCCESSFUL"}
+        alive = any(map(_connected, before["CallDetails"]["Participants"]))
+        early = hung_up and success_first
+        if early:
+            answer = engine.react(before, record.now, services).answer
+            wanted = record.actions() if alive else []
+            problems = [] if (answer.get("Actions") or []) == wanted else [f"R7: other actions than {wanted}"]
+            _fail(run, record, "as ACTION_SUCCESSFUL first", problems, answer)
+            _store(stored, record, answer)
+            sent += 1
+        answer = engine.react(_rethread(record, stored), record.now, services).answer
+        if early and alive:
+            _fail(
+                run, record, "as HANGUP behind its twin", [] if not answer.get("Actions") else ["not nothing"], answer
+            )
+        else:
+            _actions_equal(run, record, answer, "before its twin")
+        _store(stored, record, answer)
+        if hung_up and not success_first:
+            after = _rethread(record, stored) | {"InvocationEventType": "ACTION_SUCCESSFUL"}
+            after["Sequence"] += 1
+            answer = engine.react(after, record.now, services).answer
+            _fail(run, record, "as ACTION_SUCCESSFUL behind", [] if _nothing(answer) else ["not nothing"], answer)
+            sent += 1
+    _effects_equal(run, services)
+    return sent
+
+
+def _hung_up_by_us(past: Sequence[Record], record: Record) -> bool:
+    """Was this HANGUP asked for by the newest list, with another leg there at the time?"""
+    lists = [item for item in past if item.call == record.call and item.actions()]
+    if record.kind != "HANGUP" or not lists:
+        return False
+    legs = lists[-1].sent()["CallDetails"]["Participants"]
+    gone = record.sent()["ActionData"]["Parameters"]["CallId"]
+    hangups = [action for action in lists[-1].actions() if action["Type"] == "Hangup"]
+    return len(legs) > 1 and any(action["Parameters"].get("CallId") == gone for action in hangups)
+
+
+def both_gone(run: Run, engine: Engine) -> int:
+    """A caller who leaves may take leg B with him: clean-up then, once, although leg B reports its end as well."""
+    services = StubServices(run.script.stubs)
+    stored: dict[int, Any] = {}
+    gone: set[int] = set()
+    changed = 0
+    for record in run.records:
+        event = _rethread(record, stored)
+        legs = event["CallDetails"]["Participants"]
+        if record.kind == "HANGUP" and not _connected(legs[0]) and any(map(_connected, legs)):
+            gone.add(record.call)
+            changed += 1
+        if record.call in gone:
+            for leg in legs:
+                leg["Status"] = "Disconnected"
+            answer = engine.react(event, record.now, services).answer
+            problems = [*check_answer(event, answer), *(["R2: not nothing"] if answer.get("Actions") else [])]
+            _fail(run, record, "with both legs gone", problems, answer)
+        else:
+            answer = engine.react(event, record.now, services).answer
+            _actions_equal(run, record, answer, "plain")
+        _store(stored, record, answer)
+    _effects_equal(run, services)
+    return changed
 
 
 # -- helpers -----------------------------------------------------------------------------------------------------------
