@@ -280,7 +280,8 @@ def twins(run: Run, engine: Engine, *, success_first: bool) -> int:
             after = _rethread(record, stored) | {"InvocationEventType": "ACTION_SUCCESSFUL"}
             after["Sequence"] += 1
             answer = engine.react(after, record.now, services).answer
-            _fail(run, record, "as ACTION_SUCCESSFUL behind", [] if _nothing(answer) else ["not nothing"], answer)
+            problems = ["not nothing"] if answer.get("Actions") else []
+            _fail(run, record, "as ACTION_SUCCESSFUL behind", problems, answer)
             sent += 1
     _effects_equal(run, services)
     return sent
