@@ -155,8 +155,6 @@ class _Maker:
             main = {"": "bye"} if not last else {"done": "bye", **last}
             states["sorry"] = GenState("sorry", "say", [f'say: "{self.mark("sorry", "q")}"'], main, main="done")
             states["bye"] = GenState("bye", "hangup", [f'say: "{self.mark("bye", "q")}"', "hangup: normal"])
-            if last:
-                states["bye"].next = dict(last)
         flow = GenFlow(
             self.name, self.entry, self.names[0], states, defaults, retry, self.vars, self.hooks, self.outcomes
         )

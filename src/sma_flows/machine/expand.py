@@ -53,6 +53,7 @@ _BUILT_IN: Final[dict[tuple[str, str], str]] = {
 }
 _LISTENING: Final = frozenset({"gather", "menu", "record", "bot", "bridge", "join_meeting"})
 CONVERSATION: Final = frozenset({"bridge", "join_meeting"})
+_FINAL: Final = frozenset({"hangup", "return"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +125,17 @@ def _node(flow: ResolvedFlow, prefix: str, name: str, state: Any) -> Node:
         said.update(state.keys)
     edges: dict[str, str] = {}
     for outcome in outcomes:
-        target = said.get(outcome) or flow.model.defaults.next.get(outcome) or _BUILT_IN.get((verb, outcome))
+        target = said.get(outcome)
+        if target is None and verb in _FINAL and outcome == "failed":
+            target = HANGUP  # words in front of an end that cannot be said do not prevent it
+        target = target or flow.model.defaults.next.get(outcome) or _BUILT_IN.get((verb, outcome))
         if target is not None:
             edges[outcome] = target
     for outcome, target in edges.items():
         if target.startswith("= "):
             edges[outcome] = edges.get(target[2:], "")
     missing = [outcome for outcome in outcomes if not edges.get(outcome)]
-    if missing and not (verb == "hangup" and missing == ["failed"]):
+    if missing:
         raise ValueError(f"state '{prefix}{name}' does not answer {', '.join(missing)}")
     retry = getattr(state, "retry", None) or flow.model.defaults.retry
     visits = state.visits
@@ -166,6 +170,11 @@ def _resets(flow: ResolvedFlow, prefix: str, name: str) -> Iterator[str]:
             yield prefix + (state.visits.counter or other)
 
 
+def _never_closed(flow: ResolvedFlow, state: Any) -> bool:
+    answers = flow.model.defaults.next
+    return "closed" not in answers and "closed" not in flow.model.schedules[state.schedule].periods
+
+
 def _outcomes(flow: ResolvedFlow, state: Any) -> tuple[str, ...]:
     """Every outcome of a state's verb in this flow, main outcome first."""
     verb: str = state.verb
@@ -181,7 +190,9 @@ def _outcomes(flow: ResolvedFlow, state: Any) -> tuple[str, ...]:
         return (*(case for case in cases if case not in ("", "other", "exhausted")), *fixed)
     if verb == "schedule":
         periods = flow.model.schedules[state.schedule].periods
-        return (*(name for name in periods if name != "closed"), *fixed)
+        # Periods that cover the whole week leave no time that is closed; then nobody needs to answer it.
+        named = tuple(name for name in periods if name != "closed")
+        return named if "closed" not in state.next and _never_closed(flow, state) else (*named, *fixed)
     if verb == "use":
         return (*flow.subflows[state.use].model.outcomes, *fixed)
     return fixed
