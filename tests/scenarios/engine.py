@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
+from unittest import mock
 
 from sma_flows.plan import Plan
 
@@ -87,6 +90,48 @@ class RuntimeEngine:
             raise RuntimeError(f"fault in the runtime: {result.fault}")
         answer = json.loads(json.dumps(result.response))
         return Reaction(answer, "\n".join([*memory.lines, str(result.note)]), dict(result.variables))
+
+
+class HandlerEngine:
+    """The Lambda handler around the runtime, as deployed; its clock and its world are the script's.
+
+    ``traces`` of a reaction are the records it wrote, without the clock's own digits.
+    """
+
+    def __init__(self, text: str, env: Mapping[str, str]) -> None:
+        from sma_flows import handler
+
+        self._module = handler
+        self._output = io.StringIO()
+        with contextlib.redirect_stdout(self._output):
+            self.handler = handler.Handler({"POWERTOOLS_SERVICE_NAME": f"scenario-{id(self)}"})
+        self.handler.program = RuntimeEngine(text, env).program
+
+    def react(self, event: dict[str, Any], now: datetime, services: StubServices) -> Reaction:
+        self.handler.services = _Dispatched(services)  # type: ignore[assignment]
+        self._output.seek(0)
+        self._output.truncate()
+        clock = mock.patch.object(self._module, "datetime", mock.Mock(now=lambda _: now))
+        with clock, contextlib.redirect_stdout(self._output):
+            answer = self.handler.answer(json.loads(json.dumps(event)))
+        if services.problem is not None:
+            raise services.problem
+        records = [json.loads(line) for line in self._output.getvalue().splitlines()]
+        for record in records:
+            record.pop("timestamp", None)
+            record.pop("ms", None)
+        return Reaction(json.loads(json.dumps(answer)), json.dumps(records, ensure_ascii=False))
+
+
+class _Dispatched:
+    """The part of the services that the handler itself uses, beside ``perform``."""
+
+    def __init__(self, services: StubServices) -> None:
+        self.perform = services.perform
+
+    @staticmethod
+    def take_troubles() -> list[Any]:
+        return []
 
 
 def runtime_for(script: Script) -> RuntimeEngine:

@@ -17,7 +17,6 @@ from .service import DIGIT_ACTIONS, Line, UnheardError
 from .stubs import StubServices, compare_calls, same
 
 MOST_INSERTED = 6
-_NUMBER = re.compile(r"\+?[0-9]{4,}")
 
 
 class ScenarioError(AssertionError):
@@ -67,7 +66,7 @@ class Player:
         self.lines: dict[int, Line] = {}
         self.records: list[Record] = []
         self.now = script.at
-        self.hushed = _secrets(script)
+        self.hushed = hushed(script)
 
     def play(self) -> Run:
         """All steps in order, then the totals.
@@ -141,7 +140,7 @@ class Player:
         return event, reaction
 
     def _leaks(self, reaction: Reaction) -> list[str]:
-        problems = [f"R10: {text} is in the log output" for text in self.hushed if _occurs(text, reaction.traces)]
+        problems = told(self.hushed, reaction.traces)
         stored = json.dumps(reaction.answer.get("TransactionAttributes") or {})
         problems += [
             f"R10: {text} is in TransactionAttributes" for text in self.script.never_saved if _occurs(text, stored)
@@ -174,7 +173,12 @@ def harmless(answer: dict[str, Any]) -> bool:
     return all(action["Type"] in HARMLESS for action in answer.get("Actions") or [])
 
 
-def _secrets(script: Script) -> frozenset[str]:
+def told(secrets: frozenset[str], traces: str) -> list[str]:
+    """Which of *secrets* a log gives away (R10)."""
+    return [f"R10: {text} is in the log output" for text in sorted(secrets) if _occurs(text, traces)]
+
+
+def hushed(script: Script) -> frozenset[str]:
     """What must stay out of the logs: typed digits, full numbers, and what the script names."""
     texts = {*script.secrets, *script.never_saved}
     for step in script.steps:

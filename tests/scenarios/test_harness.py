@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from . import faults, variations
 from .conftest import good_run
-from .engine import Engine, plan_text, runtime_for
+from .engine import Engine, HandlerEngine, plan_text, runtime_for
 from .expect import Expectation
 from .harness import Run, ScenarioError, play
-from .script import Script, ScriptError, Step, Wanted, all_scripts, script_named
+from .script import Script, ScriptError, Step, Wanted, all_scripts, load_scripts, script_named
 from .service import Line
 from .stubs import compare_calls
 from .worker import FreshProcesses
@@ -99,6 +102,20 @@ def test_a_handler_that_leaks_its_last_list_fails_in_every_variation(vary: Calla
         vary(run, faults.Leaks(runtime_for(run.script)))
 
 
+def test_a_handler_whose_records_hold_the_event_is_found() -> None:
+    run = good_run("A05a")
+    engine = HandlerEngine(plan_text(run.script.folder, run.script.flows), run.script.env)
+    work = engine.handler._answer
+
+    def talkative(event: object) -> Any:
+        engine.handler.logger.info("event", extra={"raw": json.dumps(event)})
+        return work(event)
+
+    engine.handler._answer = talkative
+    with pytest.raises(ScenarioError, match="R10: 12065550199 is in the log output"):
+        variations.replay(run, engine)
+
+
 def test_a_key_without_listener_is_a_finding() -> None:
     script = script_named("A05a")
 
@@ -135,16 +152,12 @@ def test_calls_are_compared_by_number_and_by_argument() -> None:
     assert compare_calls({"set_status": "2"}, made) != []
 
 
-def test_a_script_with_a_misspelt_key_is_refused(tmp_path: object) -> None:
-    from pathlib import Path
-
-    folder = Path(str(tmp_path)) / "A99"
+def test_a_script_with_a_misspelt_key_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "A99"
     folder.mkdir()
     (folder / "script.yaml").write_text(
         "scenario: A99\nscripts:\n  - name: A99a\n    steps:\n      - {event: HANGUP, expects: nothing}\n"
     )
-    from .script import load_scripts
-
     with pytest.raises(ScriptError, match="unknown key expects"):
         load_scripts(folder)
 

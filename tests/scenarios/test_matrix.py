@@ -8,7 +8,7 @@ import pytest
 
 from sma_flows.plan import Plan
 
-from .engine import RuntimeEngine, plan_text, runtime_for
+from .engine import HandlerEngine, RuntimeEngine, plan_text, runtime_for
 from .harness import Run
 from .script import Script, all_scripts
 from .variations import (
@@ -89,6 +89,11 @@ def test_the_two_reports_of_a_hangup_count_once(script: Script, success_first: b
 @SCRIPTS
 def test_a_caller_who_takes_leg_b_along_is_cleaned_up_once(script: Script, run_of: RunOf) -> None:
     both_gone(run_of(script), runtime_for(script))
+
+
+@SCRIPTS
+def test_the_handler_answers_the_same_and_its_records_tell_nothing(script: Script, run_of: RunOf) -> None:
+    replay(run_of(script), HandlerEngine(plan_text(script.folder, script.flows), script.env))
 
 
 @SCRIPTS

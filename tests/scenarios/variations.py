@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .engine import Engine
-from .harness import Record, Run, ScenarioError, effects, harmless
+from .harness import Record, Run, ScenarioError, effects, harmless, hushed, told
 from .rules import check_answer
 from .service import DIGIT_ACTIONS
 from .stubs import StubServices
@@ -22,10 +22,14 @@ Event = dict[str, Any]
 
 
 def replay(run: Run, engine: Engine) -> None:
-    """The recorded events again: byte-equal answers (fresh processes, another plan object, a warm process)."""
+    """The recorded events again: byte-equal answers (fresh processes, another plan object, a warm process), and nothing
+    told in the logs that is nobody's business (R10).
+    """
     services = StubServices(run.script.stubs)
+    secrets = hushed(run.script)
     for record in run.records:
         reaction = engine.react(record.sent(), record.now, services)
+        _fail(run, record, "replayed", told(secrets, reaction.traces), reaction.answer)
         _equal(run, record, record.reply(), reaction.answer, "replayed")
 
 
