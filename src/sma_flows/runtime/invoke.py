@@ -129,14 +129,17 @@ def _run(current: Step, services: Services, asks: list[Ask]) -> Step:
     deadline = time.monotonic() + ANSWER_S
     while current.ask is not None:
         asks.append(current.ask)
-        reply: ServiceReply = FAILED
-        if time.monotonic() < deadline:
-            try:
-                reply = services.perform(current.ask, deadline)
-            except ServiceError:
-                reply = FAILED
-        current = resume(current, reply)
+        current = resume(current, _perform(services, current.ask, deadline))
     return current
+
+
+def _perform(services: Services, ask: Ask, deadline: float) -> ServiceReply:
+    if time.monotonic() >= deadline:
+        return FAILED
+    try:
+        return services.perform(ask, deadline)
+    except ServiceError:
+        return FAILED
 
 
 def masked(flow: FlowProgram, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -180,7 +180,7 @@ class Speech:
             raise InvalidActionError("no such prompt")
         prefix = name[: name.rfind("/") + 1]
         default = self._catalogues.get(prefix, {}).get("default", "")
-        chosen = next((lo for lo in (locale, default, "*") if lo in by_locale), next(iter(by_locale)))
+        chosen = next((name for name in (locale, default, "*") if name and name in by_locale), next(iter(by_locale)))
         voice = self.voice(prefix, locale)
         out = []
         for entry in by_locale[chosen]:

@@ -11,16 +11,17 @@ A walk that needs the world stops with ``ask``; :func:`resume` goes on with the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sma_flows.protocol import events as ev
 from sma_flows.protocol.actions import CODES, InvalidActionError, goodbye, mark
-from sma_flows.runtime.ask import Ask, ServiceReply
+from sma_flows.runtime.ask import ServiceReply
 from sma_flows.runtime.callstate import Call
+from sma_flows.runtime.ending import clean_up, next_clean_up
 from sma_flows.runtime.finish import Step, finish, release, touch
 from sma_flows.runtime.frame import HANG_UP, Frame, StepError
-from sma_flows.runtime.nodes import Connector, HangupNode, Node, effect_token
-from sma_flows.runtime.values import MismatchError, coerce, compile_condition
+from sma_flows.runtime.nodes import Connector, HangupNode, Node
+from sma_flows.runtime.values import MismatchError, coerce
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -128,7 +129,7 @@ def _nobody(turn: Turn) -> Step | None:
     if call is None or turn.flow is None:
         return turn.nothing("nobody is connected")
     if event.type == ev.HANGUP:
-        return turn.nothing("cleaned up before") if "c" in call.flags else _clean_up(turn)
+        return turn.nothing("cleaned up before") if "c" in call.flags else clean_up(turn.frame())
     if event.type == ev.ACTION_SUCCESSFUL and "c" not in call.flags and turn.fits() == "last" and not _repeated(turn):
         # Its speaker has left, its result has not: a voicemail is stored although the caller hung up.
         frame = turn.frame()
@@ -512,7 +513,7 @@ def resume(waiting: Step, reply: ServiceReply) -> Step:
     frame.ask = None
     if frame.todo:
         frame.todo.pop(0)
-        return _next_clean_up(frame, waiting.note)
+        return next_clean_up(frame, waiting.note)
     resume_, frame.resume = frame.resume, None
     if resume_ is not None:
         try:
@@ -565,79 +566,3 @@ def _mark_dead(event: Invocation) -> None:
         if leg is not None and leg.tag == event.leg and event.leg_id in ("", leg.call_id):
             leg.alive = False
     event.anybody = any(leg is not None and leg.alive for leg in (event.leg_a, event.leg_b))
-
-
-# ---- the end of a call -----------------------------------------------------------------------------------------------
-
-
-def _clean_up(turn: Turn) -> Step:
-    """The last leg has left: delete what was made, undo marked hooks backwards, then the flow's list (decision 22)."""
-    frame = turn.frame()
-    call, flow = frame.call, frame.flow
-    event = turn.event
-    frame.line_dead = True
-    frame.hangup_code = ev.as_int(event.params.get("SipResponseCode"))
-    if "r" in call.flags and "a" in call.flags and call.n <= 1:
-        call.flags = call.flags.replace("a", "")
-    if "h" in call.flags:
-        frame.ended_by = "flow"
-    elif "B" in call.flags:
-        frame.ended_by = "callee"
-    else:
-        frame.ended_by = "network" if frame.hangup_code else "caller"
-    attendee = frame.vars.get("@attendee")
-    if isinstance(attendee, list) and len(attendee) == 3 and attendee[2]:
-        frame.todo.append(lambda f: _ask_end(f, "meetings.leave", "leave", (attendee[0], attendee[1]), {}, "0"))
-    for name in reversed(frame.vars.get("@undo", ())):
-        undo = flow.hooks.get(name, {}).get("undo")
-        if undo:
-            frame.todo.append(_end_hook(undo, f"u{name}", flow))
-    for number, item in enumerate(flow.cleanup):
-        frame.todo.append(_end_hook(item, f"c{number}", flow))
-    if not frame.todo:
-        return turn.nothing("ended")
-    return _next_clean_up(frame, "ended")
-
-
-def _end_hook(item: Mapping[str, Any], position: str, flow: FlowProgram) -> Callable[[Frame], bool]:
-    when = compile_condition(item["when"], flow.env) if item.get("when") is not None else None
-    args = [flow.argument(arg) for arg in item.get("args", ())]
-
-    def ask(frame: Frame) -> bool:
-        if when is not None and not when(frame):
-            return False
-        hook = flow.hooks.get(item["hook"])
-        if hook is None:
-            return False
-        return _ask_end(frame, "hook", item["hook"], tuple([arg(frame) for arg in args]), hook, position)
-
-    return ask
-
-
-def _ask_end(frame: Frame, port: str, name: str, args: tuple[Any, ...], hook: Mapping[str, Any], position: str) -> bool:
-    frame.ask = Ask(
-        port=port,
-        name=name,
-        args=args,
-        token=effect_token(frame.event.transaction, "end", name, position),
-        effect=hook.get("effect", "once") if hook else "repeatable",
-        budget_ms=hook.get("budget", 2000) if hook else 2000,
-        call=frame.info(frame.call.pos),
-        revision=frame.flow.revision,
-        hook=hook,
-        cleanup=True,
-    )
-    return True
-
-
-def _next_clean_up(frame: Frame, note: str) -> Step:
-    while frame.todo:
-        if frame.todo[0](frame):
-            return Step(note, [], ask=frame.ask, frame=frame, flow=frame.flow)
-        frame.todo.pop(0)
-    frame.ask = None
-    if "c" not in frame.call.flags:
-        frame.call.flags += "c"
-    frame.counters.clear()
-    frame.vars.clear()
-    return Step(note, [], call=frame.call, flow=frame.flow)

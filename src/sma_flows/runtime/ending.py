@@ -1,0 +1,92 @@
+"""The end of a call: clean-up, once, in order, whatever leg reported it.
+
+Made attendees are deleted first, then the hooks with an undo mark are undone backwards, then the flow's own list runs.
+Each piece is an ask of its own with a token that a repeated HANGUP makes again (decisions 16 and 22).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sma_flows.protocol.events import as_int
+from sma_flows.runtime.ask import Ask
+from sma_flows.runtime.finish import Step
+from sma_flows.runtime.nodes import effect_token
+from sma_flows.runtime.values import compile_condition
+
+if TYPE_CHECKING:
+    from sma_flows.runtime.frame import Frame
+    from sma_flows.runtime.program import FlowProgram
+
+
+def clean_up(frame: Frame) -> Step:
+    """The last leg has left: delete what was made, undo marked hooks backwards, then the flow's list (decision 22)."""
+    call, flow, event = frame.call, frame.flow, frame.event
+    frame.line_dead = True
+    frame.hangup_code = as_int(event.params.get("SipResponseCode"))
+    if "r" in call.flags and "a" in call.flags and call.n <= 1:
+        call.flags = call.flags.replace("a", "")
+    if "h" in call.flags:
+        frame.ended_by = "flow"
+    elif "B" in call.flags:
+        frame.ended_by = "callee"
+    else:
+        frame.ended_by = "network" if frame.hangup_code else "caller"
+    attendee = frame.vars.get("@attendee")
+    if isinstance(attendee, list) and len(attendee) == 3 and attendee[2]:
+        frame.todo.append(lambda f: _ask_end(f, "meetings.leave", "leave", (attendee[0], attendee[1]), {}, "0"))
+    for name in reversed(frame.vars.get("@undo", ())):
+        undo = flow.hooks.get(name, {}).get("undo")
+        if undo:
+            frame.todo.append(_end_hook(undo, f"u{name}", flow))
+    for number, item in enumerate(flow.cleanup):
+        frame.todo.append(_end_hook(item, f"c{number}", flow))
+    if not frame.todo:
+        return Step("ended", [], flow=flow)
+    return next_clean_up(frame, "ended")
+
+
+def _end_hook(item: Mapping[str, Any], position: str, flow: FlowProgram) -> Callable[[Frame], bool]:
+    when = compile_condition(item["when"], flow.env) if item.get("when") is not None else None
+    args = [flow.argument(arg) for arg in item.get("args", ())]
+
+    def ask(frame: Frame) -> bool:
+        if when is not None and not when(frame):
+            return False
+        hook = flow.hooks.get(item["hook"])
+        if hook is None:
+            return False
+        return _ask_end(frame, "hook", item["hook"], tuple([arg(frame) for arg in args]), hook, position)
+
+    return ask
+
+
+def _ask_end(frame: Frame, port: str, name: str, args: tuple[Any, ...], hook: Mapping[str, Any], position: str) -> bool:
+    frame.ask = Ask(
+        port=port,
+        name=name,
+        args=args,
+        token=effect_token(frame.event.transaction, "end", name, position),
+        effect=hook.get("effect", "once") if hook else "repeatable",
+        budget_ms=hook.get("budget", 2000) if hook else 2000,
+        call=frame.info(frame.call.pos),
+        revision=frame.flow.revision,
+        hook=hook,
+        cleanup=True,
+    )
+    return True
+
+
+def next_clean_up(frame: Frame, note: str) -> Step:
+    """Ask for the next piece of clean-up; without one the call is over and its saved call says so."""
+    while frame.todo:
+        if frame.todo[0](frame):
+            return Step(note, [], ask=frame.ask, frame=frame, flow=frame.flow)
+        frame.todo.pop(0)
+    frame.ask = None
+    if "c" not in frame.call.flags:
+        frame.call.flags += "c"
+    frame.counters.clear()
+    frame.vars.clear()
+    return Step(note, [], call=frame.call, flow=frame.flow)
