@@ -7,8 +7,9 @@ Every action is a fresh object: nothing of one answer can leak into the next.
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from zlib import crc32
 
@@ -184,6 +185,31 @@ _TELLING: Final[Mapping[str, str]] = {
 
 def _key(source: object) -> str:
     return str(source.get("Key")) if isinstance(source, dict) else ""
+
+
+def builder(kind: str, params: Mapping[str, Any]) -> Callable[[Mapping[str, str]], Action]:
+    """A function that makes one constant action for a leg, fresh every time.
+
+    It is compiled from a syntax tree of constants (never from text), which makes a nested action in a quarter of the
+    time that copying a template takes.
+    """
+    leg = ast.Name("leg", ast.Load())
+    body = ast.Dict(
+        [ast.Constant("Type"), ast.Constant("Parameters")],
+        [ast.Constant(kind), ast.Dict([None, *map(ast.Constant, params)], [leg, *map(_literal, params.values())])],
+    )
+    arguments = ast.arguments(posonlyargs=[], args=[ast.arg("leg")], kwonlyargs=[], kw_defaults=[], defaults=[])
+    tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, body)))
+    made: Callable[[Mapping[str, str]], Action] = eval(compile(tree, "<action>", "eval"), {})  # noqa: S307
+    return made
+
+
+def _literal(value: Any) -> ast.expr:
+    if isinstance(value, dict):
+        return ast.Dict(list(map(ast.Constant, value)), list(map(_literal, value.values())))
+    if isinstance(value, list):
+        return ast.List(list(map(_literal, value)), ast.Load())
+    return ast.Constant(value)
 
 
 def goodbye(text: str, leg: Mapping[str, str], speech: Mapping[str, str] | None = None) -> list[Action]:

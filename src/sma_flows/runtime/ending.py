@@ -33,16 +33,17 @@ def clean_up(frame: Frame) -> Step:
         frame.ended_by = "callee"
     else:
         frame.ended_by = "network" if frame.hangup_code else "caller"
+    frame.todo = todo = []
     attendee = frame.vars.get("@attendee")
     if isinstance(attendee, list) and len(attendee) == 3 and attendee[2]:
-        frame.todo.append(lambda f: _ask_end(f, "meetings.leave", "leave", (attendee[0], attendee[1]), {}, "0"))
+        todo.append(lambda f: _ask_end(f, "meetings.leave", "leave", (attendee[0], attendee[1]), {}, "0"))
     for name in reversed(frame.vars.get("@undo", ())):
         undo = flow.hooks.get(name, {}).get("undo")
         if undo:
-            frame.todo.append(_end_hook(undo, f"u{name}", flow))
+            todo.append(_end_hook(undo, f"u{name}", flow))
     for number, item in enumerate(flow.cleanup):
-        frame.todo.append(_end_hook(item, f"c{number}", flow))
-    if not frame.todo:
+        todo.append(_end_hook(item, f"c{number}", flow))
+    if not todo:
         return Step("ended", [], flow=flow)
     return next_clean_up(frame, "ended")
 
@@ -83,7 +84,7 @@ def next_clean_up(frame: Frame, note: str) -> Step:
     while frame.todo:
         if frame.todo[0](frame):
             return Step(note, [], ask=frame.ask, frame=frame, flow=frame.flow)
-        frame.todo.pop(0)
+        frame.todo = frame.todo[1:]
     frame.ask = None
     if "c" not in frame.call.flags:
         frame.call.flags += "c"

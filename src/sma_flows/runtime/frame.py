@@ -7,7 +7,7 @@ and goes on when the reply is fed in (:mod:`sma_flows.runtime.step`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.protocol.actions import CODES, Action, InvalidActionError, mark
@@ -29,6 +29,12 @@ MAX_ACTIONS: Final = 10
 MAX_HOPS: Final = 2_000
 """States one event may pass without an answer. The compiler bounds loops; this bounds a damaged plan."""
 
+Part = tuple[str, Action, str]
+"""A leg, an action for it, and the digest of its telling parameters where that is known (else empty)."""
+
+MAX_HEADER: Final = 2048
+"""Longest SIP header value. Contract 6.3."""
+
 SILENT_WORDS: Final = '<speak><break time="100ms"/></speak>'
 """Failure words where the flow has none: the service demands some (contract 4.12)."""
 
@@ -43,34 +49,25 @@ class StepError(Exception):
 class Frame:
     """See the module. ``resting`` is set when the call is bridged or in a meeting and no list is running."""
 
-    __slots__ = (
-        "actions",
-        "ask",
-        "asked",
-        "at",
-        "call",
-        "counters",
-        "departure",
-        "ended_by",
-        "event",
-        "flow",
-        "hangup_code",
-        "head",
-        "hops",
-        "line_dead",
-        "note",
-        "now",
-        "owners",
-        "resting",
-        "resume",
-        "todo",
-        "vars",
-    )
-
     call: Call
     event: Invocation
-    flow: FlowProgram
-    now: dt.datetime
+
+    # Class attributes as defaults instead of slots: most frames set few of them.
+    ask: Ask | None = None
+    asked = False
+    at: Node | None = None
+    """The state at work: a value that does not fit its action is its failure."""
+    departure = False
+    ended_by: str | None = None
+    hangup_code: int | None = None
+    head: Sequence[Action] = ()
+    """Listeners to register again, in front of everything else."""
+    hops = 0
+    note = ""
+    resting = False
+    resume: Callable[[Frame, ServiceReply], str | None] | None = None
+    todo: Sequence[Callable[[Frame], bool]] = ()
+    """Clean-up steps still to be asked for."""
 
     def __init__(self, flow: FlowProgram, call: Call, event: Invocation, now: dt.datetime) -> None:
         self.flow = flow
@@ -79,21 +76,9 @@ class Frame:
         self.now = now
         self.vars = call.vars
         self.counters = call.counters
-        self.head: list[Action] = []  # listeners to register again, in front of everything else
         self.actions: list[Action] = []
         self.owners: list[tuple[str, str]] = []
-        self.ask: Ask | None = None
-        self.resume: Callable[[Frame, ServiceReply], str | None] | None = None
-        self.asked = False
-        self.at: Node | None = None  # the state at work: a value that does not fit its action is its failure
-        self.todo: list[Callable[[Frame], bool]] = []  # clean-up steps still to be asked for
-        self.departure = False
-        self.resting = False
         self.line_dead = event.leg_a is None or not event.leg_a.alive
-        self.note = ""
-        self.hops = 0
-        self.ended_by: str | None = None
-        self.hangup_code: int | None = None
 
     # ---- walking -------------------------------------------------------------------------------------------------
 
@@ -199,19 +184,25 @@ class Frame:
         self.call.then = ""
         return None
 
-    def add(self, node: Node, actions: Sequence[tuple[str, Action]]) -> bool:
-        """Append *actions* (leg, action) of *node*; False: the list was cut before them (L2, E16, decision 25)."""
+    def add(self, node: Node, actions: Sequence[Part]) -> bool:
+        """Append *actions* of *node*; False: the list was cut before them (L2, E16, decision 25)."""
         if self.line_dead:
             return False
-        owners = [(f"{CODES[a['Type']]}.{leg}.{mark(a['Type'], a['Parameters'])}", node.name) for leg, a in actions]
-        if self.actions and (
-            len(self.head) + len(self.actions) + len(actions) > MAX_ACTIONS or self._unclear(node, owners)
-        ):
-            self.call.then = f"!{node.name}"
-            return False
-        self.actions.extend([action for _, action in actions])
-        self.owners.extend(owners)
-        self.call.pos = node.name
+        name = node.name
+        owners = [
+            (f"{CODES[a['Type']]}.{leg}.{digest or mark(a['Type'], a['Parameters'])}", name)
+            for leg, a, digest in actions
+        ]
+        if self.actions:
+            if len(self.head) + len(self.actions) + len(actions) > MAX_ACTIONS or self._unclear(node, owners):
+                self.call.then = f"!{name}"
+                return False
+            self.actions += [part[1] for part in actions]
+            self.owners += owners
+        else:
+            self.actions = [part[1] for part in actions]
+            self.owners = owners
+        self.call.pos = name
         self.call.then = ""
         return True
 
@@ -288,23 +279,19 @@ class Frame:
         """The words of the prompt called *name*, to be inserted into another one; nothing for a file."""
         return self.flow.speech.words(self, str(name), ssml=ssml) if isinstance(name, str) else ""
 
-    def keep(self, names: Sequence[str]) -> None:
-        """Forget every variable that is not read any more (decision 4). Names with @ are the runtime's own."""
+    def keep(self, names: Iterable[str], headers: Iterable[str]) -> None:
+        """Forget every variable that is not read any more (decision 4), and keep the *headers* that still are.
+
+        Names with @ are the runtime's own; a header is saved because later events may not repeat it.
+        """
         values = self.vars
-        wanted = set(names)
-        if "call.user_to_user" in wanted:
-            wanted.add("header.user-to-user")
-        for name in [n for n in values if n not in wanted and n[0] != "@" and n != "call.locale"]:
+        for name in [n for n in values if n not in names and n[0] != "@" and n != "call.locale"]:
             del values[name]
-        for name in names:
-            if name.startswith("header.") and name not in values:
+        for name in headers:
+            if name not in values:
                 found = self.header(name[7:])
-                if found is not None and len(found) <= 2048:
+                if found is not None and len(found) <= MAX_HEADER:
                     values[name] = found
-            elif name == "call.user_to_user" and "header.user-to-user" not in values:
-                found = self.header("user-to-user")
-                if found is not None and len(found) <= 2048:
-                    values["header.user-to-user"] = found
 
     def info(self, state: str) -> CallInfo:
         """What a hook may know of the call."""
@@ -320,14 +307,15 @@ class Frame:
 
     def depart(self, call_id: str) -> None:
         """Remember that the end of this leg was handled; a second report of it is late (decision 11)."""
-        if not call_id or self.has_departed(call_id):
-            return
-        known = self.call.departed.split(",") if self.call.departed else []
-        self.call.departed = ",".join([*known[-5:], short(call_id)])
+        call = self.call
+        if call_id and not has_departed(call, call_id):
+            known = call.departed.split(",") if call.departed else []
+            call.departed = ",".join([*known[-5:], short(call_id)])
 
-    def has_departed(self, call_id: str) -> bool:
-        """Whether the end of this leg was handled before."""
-        return bool(call_id) and short(call_id) in self.call.departed.split(",")
+
+def has_departed(call: Call, call_id: str) -> bool:
+    """Whether the end of this leg was handled before."""
+    return bool(call_id and call.departed) and short(call_id) in call.departed.split(",")
 
 
 def short(call_id: str) -> str:

@@ -196,6 +196,20 @@ class Speech:
             out.append(_Entry("", constant, text, ssml))
         return tuple(out)
 
+    def constant(self, items: Sequence[Item]) -> bool:
+        """Whether *items* sound the same in every call of one locale: nothing is inserted."""
+        for item in items:
+            if item[0] == "text":
+                if not all(isinstance(part, str) for part in item[1]):
+                    return False
+            elif item[0] != "prompt" or not all(
+                "audio" in entry or isinstance(entry["say"], str) or all(isinstance(p, str) for p in entry["say"])
+                for entries in self._prompts.get(item[1], {"": [{"say": [()]}]}).values()
+                for entry in entries
+            ):
+                return False
+        return True
+
     # ---- rendering ---------------------------------------------------------------------------------------------
 
     def words(self, frame: Frame, name: str, *, ssml: bool) -> str:

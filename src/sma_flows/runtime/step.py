@@ -19,7 +19,7 @@ from sma_flows.runtime.ask import ServiceReply
 from sma_flows.runtime.callstate import Call
 from sma_flows.runtime.ending import clean_up, next_clean_up
 from sma_flows.runtime.finish import Step, finish, release, touch
-from sma_flows.runtime.frame import HANG_UP, Frame, StepError
+from sma_flows.runtime.frame import HANG_UP, Frame, StepError, has_departed
 from sma_flows.runtime.nodes import Connector, HangupNode, Node
 from sma_flows.runtime.values import MismatchError, coerce
 
@@ -37,7 +37,7 @@ MAX_UPDATES: Final = 200
 class Turn:
     """One event on its way through the tables. Made and dropped within one step."""
 
-    __slots__ = ("_mark", "call", "event", "flow", "now", "program")
+    __slots__ = ("_tail", "call", "event", "flow", "now", "program")
 
     def __init__(self, program: Program, call: Call | None, event: Invocation, now: dt.datetime) -> None:
         self.program = program
@@ -45,16 +45,16 @@ class Turn:
         self.event = event
         self.now = now
         self.flow: FlowProgram | None = program.flow(call.revision) if call is not None else None
-        self._mark: str | None = None
+        self._tail: str | None = None
 
     def nothing(self, note: str) -> Step:
         """The answer without actions and attributes: the running list goes on."""
         return Step(note, [], flow=self.flow)
 
     def frame(self) -> Frame:
-        """The working copy for this event. Only for turns with a saved call of a known revision."""
+        """The working copy for this event, made at most once. Only with a saved call of a known revision."""
         call, flow = self.known()
-        return Frame(flow, call.copy(), self.event, self.now)
+        return Frame(flow, call, self.event, self.now)
 
     def known(self) -> tuple[Call, FlowProgram]:
         """The saved call and its flow; the checks have ended turns without them.
@@ -69,27 +69,33 @@ class Turn:
     @property
     def mark(self) -> str:
         """Digest of the echoed parameters."""
-        if self._mark is None:
+        return self.tail.rpartition(".")[2]
+
+    @property
+    def tail(self) -> str:
+        """The event's action as the saved call writes it: type, leg, digest."""
+        if self._tail is None:
             event = self.event
-            self._mark = mark(event.action, event.params)
-        return self._mark
+            action = event.action
+            self._tail = f"{CODES.get(action, '?')}.{event.leg}.{mark(action, event.params)}" if action else ".."
+        return self._tail
 
     @property
     def fingerprint(self) -> str:
         """What tells this event from others of the same Sequence. Never digits: not even a digest of them (item 15)."""
-        event = self.event
-        return f"{event.type}.{CODES.get(event.action, '')}.{event.leg}.{self.mark if event.action else ''}"
+        return f"{self.event.type}.{self.tail}"
 
     def fits(self) -> str:
         """``last``, ``was`` or ``none``: which list this report belongs to (decisions 8 and 9)."""
-        call, event = self.call, self.event
-        code = CODES.get(event.action, "?")
+        call, tail = self.call, self.tail
         if call is None:
             return "none"
-        last, last_exact = self._compare(call.last, code)
-        was, was_exact = self._compare(call.was, code)
+        if call.last.endswith(tail) and not call.was.endswith(tail):
+            return "last"
+        last, last_exact = self._compare(call.last)
+        was, was_exact = self._compare(call.was)
         if last_exact and was_exact:
-            late = 0 <= event.sequence < call.q and "s" not in call.flags
+            late = 0 <= self.event.sequence < call.q and "s" not in call.flags
             return "was" if late else "last"
         if last_exact:
             return "last"
@@ -97,15 +103,16 @@ class Turn:
             return "was"
         return "last" if last else "was" if was else "none"
 
-    def _compare(self, tail: str, code: str) -> tuple[bool, bool]:
-        codes, _, rest = tail.partition(".")
+    def _compare(self, saved: str) -> tuple[bool, bool]:
+        """Whether the event is of the type and leg of a saved tail, and whether its digest is the same too."""
+        codes, _, rest = saved.partition(".")
+        code, event_leg, digest = self.tail.split(".")
         if not rest or codes[-1] != code:
             return False, False
-        leg, _, digest = rest.partition(".")
-        event_leg = self.event.leg
+        leg, _, saved_digest = rest.partition(".")
         if event_leg and event_leg != leg:
             return False, False
-        return True, digest == self.mark
+        return True, digest == saved_digest
 
     def in_list(self, tail: str) -> bool:
         """Whether the event's action type stands anywhere in the list whose tail this is."""
@@ -185,7 +192,7 @@ def _departed(turn: Turn) -> Step | None:
         return None
     if event.type != ev.HANGUP and not (event.type == ev.ACTION_SUCCESSFUL and event.action == "Hangup"):
         return None
-    return turn.nothing("end of this leg was handled") if turn.frame().has_departed(event.leg_id) else None
+    return turn.nothing("end of this leg was handled") if has_departed(call, event.leg_id) else None
 
 
 def _reconcile(turn: Turn) -> Step | None:
@@ -197,7 +204,7 @@ def _reconcile(turn: Turn) -> Step | None:
     if leg_a is None or not leg_a.alive:
         frame = turn.frame()
         gone = leg_a.call_id if leg_a is not None else event.leg_id if event.leg == "A" else "LEG-A"
-        if frame.has_departed(gone):
+        if has_departed(frame.call, gone):
             return turn.nothing("the caller's end was handled")
         frame.depart(gone)
         frame.actions = release(event)
@@ -207,7 +214,7 @@ def _reconcile(turn: Turn) -> Step | None:
     if call.base and (leg_b is None or not leg_b.alive):
         frame = turn.frame()
         gone = leg_b.call_id if leg_b is not None else event.leg_id if event.leg == "B" else ""
-        if gone and frame.has_departed(gone):
+        if gone and has_departed(frame.call, gone):
             return None
         frame.depart(gone)
         frame.call.flags += "" if "B" in frame.call.flags else "B"
@@ -485,6 +492,7 @@ REACTIONS: Final[Mapping[str, Mapping[str, Reaction]]] = {
 """What happens by event type and by the list it fits. The other types end in :data:`CHECKS`."""
 
 _REPORTS: Final = frozenset((ev.ACTION_SUCCESSFUL, ev.ACTION_FAILED))
+_ORDINARY: Final = frozenset(CODES) - {"Hangup", "CallAndBridge", "JoinChimeMeeting"}
 
 
 # ---- the door --------------------------------------------------------------------------------------------------------
@@ -495,14 +503,32 @@ def step(program: Program, call: Call | None, event: Invocation, now: dt.datetim
 
     *call* is not changed. *now* is aware. Same arguments, same result (decision 7).
     """
-    if event.type == ev.HANGUP:
+    return take(program, call.copy() if call is not None else None, event, now)
+
+
+def take(program: Program, call: Call | None, event: Invocation, now: dt.datetime) -> Step:
+    """As :func:`step`, for a caller who gives *call* away."""
+    kind = event.type
+    if kind == ev.HANGUP:
         _mark_dead(event)
     turn = Turn(program, call, event, now)
-    for _, check in CHECKS:
-        found = check(turn)
-        if found is not None:
-            return found
-    return REACTIONS[event.type][turn.fits() if event.type in _REPORTS else "last"](turn)
+    if not _plain(turn):
+        for _, check in CHECKS:
+            found = check(turn)
+            if found is not None:
+                return found
+    return REACTIONS[kind][turn.fits() if kind in _REPORTS else "last"](turn)
+
+
+def _plain(turn: Turn) -> bool:
+    """Whether it can be seen at a glance that none of :data:`CHECKS` hits: the usual report in the usual position.
+
+    A shortcut for speed, not a rule: a property test compares it with the checks.
+    """
+    call, event = turn.call, turn.event
+    if call is None or turn.flow is None or event.type not in _REPORTS or event.sequence == call.q or call.base:
+        return False
+    return event.leg_a is not None and event.leg_a.alive and event.action in _ORDINARY
 
 
 def resume(waiting: Step, reply: ServiceReply) -> Step:
@@ -512,7 +538,7 @@ def resume(waiting: Step, reply: ServiceReply) -> Step:
         raise StepError("only a step with an ask can be resumed")
     frame.ask = None
     if frame.todo:
-        frame.todo.pop(0)
+        frame.todo = frame.todo[1:]
         return next_clean_up(frame, waiting.note)
     resume_, frame.resume = frame.resume, None
     if resume_ is not None:

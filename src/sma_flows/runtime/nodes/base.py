@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sma_flows.protocol.actions import Action, builder, mark
 from sma_flows.runtime.ask import Ask
 
 if TYPE_CHECKING:
-    from sma_flows.protocol.actions import Action
-    from sma_flows.runtime.frame import Frame
+    from sma_flows.runtime.frame import Frame, Part
     from sma_flows.runtime.program import FlowProgram
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -37,7 +37,20 @@ class Node:
     main: ClassVar[str] = "done"
     """The first outcome of the verb."""
 
-    __slots__ = ("count", "flow", "keep", "name", "next", "own", "pre", "prefix", "resets", "state", "visits")
+    __slots__ = (
+        "count",
+        "flow",
+        "headers",
+        "keep",
+        "name",
+        "next",
+        "own",
+        "pre",
+        "prefix",
+        "resets",
+        "state",
+        "visits",
+    )
 
     def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
         self.name = name
@@ -49,7 +62,11 @@ class Node:
         self.count: str | None = state.get("count")
         self.visits: int = state.get("visits", 0)
         self.resets: tuple[str, ...] = tuple(state.get("resets", ()))
-        self.keep: tuple[str, ...] = tuple(dict.fromkeys((*state.get("keep", ()), *flow.keep)))
+        keep = {*state.get("keep", ()), *flow.keep}
+        if "call.user_to_user" in keep:
+            keep.add("header.user-to-user")
+        self.keep = frozenset(keep)
+        self.headers = tuple(sorted(item for item in keep if item.startswith("header.")))
         self.pre = tuple(Talk(talk, self) for talk in state.get("pre", ()))
 
     def enter(self, frame: Frame) -> str | None:
@@ -95,11 +112,11 @@ class Node:
         """An action of the state failed."""
         return frame.leave(self, "failed")
 
-    def before(self, frame: Frame) -> list[tuple[str, Action]]:
+    def before(self, frame: Frame) -> list[Part]:
         """Actions of `say` or `play` in front of the verb."""
-        out: list[tuple[str, Action]] = []
+        out: list[Part] = []
         for talk in self.pre:
-            out.extend(talk.actions(frame))
+            out += talk.actions(frame)
         return out
 
     def ask(self, frame: Frame, port: str, name: str, args: tuple[Any, ...], **more: Any) -> None:
@@ -138,7 +155,7 @@ def effect_token(*parts: str) -> str:
 class Talk:
     """Words or files on one leg or both: the common part of `say`, `play` and what stands in front of a verb."""
 
-    __slots__ = ("items", "leg", "locale", "node", "stop_on", "times")
+    __slots__ = ("_made", "constant", "items", "leg", "locale", "node", "stop_on", "times")
 
     def __init__(self, talk: Mapping[str, Any], node: Node) -> None:
         self.node = node
@@ -147,26 +164,49 @@ class Talk:
         self.locale = node.flow.value(talk["locale"]) if talk.get("locale") is not None else None
         self.times: int = talk.get("times", 1)
         self.stop_on: list[str] | None = talk.get("stop_on")
+        self.constant = node.flow.speech.constant(self.items)
+        self._made: dict[str | None, list[Made]] = {}
 
-    def actions(self, frame: Frame) -> list[tuple[str, Action]]:
-        """What to play, as (leg, action). Empty when there is nothing to say or the leg is not there.
+    def actions(self, frame: Frame) -> list[Part]:
+        """What to play. Empty when there is nothing to say or the leg is not there.
 
         Raises:
             InvalidActionError: a variable to be played is unset or unplayable.
         """
-        speech = self.node.flow.speech
         locale = self.locale(frame) if self.locale is not None else frame.locale()
-        pieces = speech.pieces(frame, self.items, self.node.prefix, locale)
-        out: list[tuple[str, Action]] = []
-        for leg in frame.legs(self.leg):
-            for action in speech.talk(frame, pieces, frame.leg(leg)):
-                if action["Type"] == "PlayAudio":
-                    if self.times > 1:
-                        action["Parameters"]["Repeat"] = self.times
-                    if self.stop_on:
-                        action["Parameters"]["PlaybackTerminators"] = list(self.stop_on)
-                out.append((leg, action))
+        legs = frame.legs(self.leg)
+        if self.constant:
+            made = self._made.get(locale)
+            if made is None:
+                made = self._made[locale] = [ready(action) for action in self._render(frame, locale)]
+            return [(leg, make(target), digest) for leg in legs for target in [frame.leg(leg)] for make, digest in made]
+        out: list[Part] = []
+        for action in self._render(frame, locale) if legs else ():
+            for leg in legs:
+                params = {**frame.leg(leg), **action["Parameters"]}
+                out.append((leg, {"Type": action["Type"], "Parameters": params}, ""))
+        return out if len(legs) < 2 else sorted(out, key=lambda part: part[0])
+
+    def _render(self, frame: Frame, locale: str | None) -> list[Action]:
+        speech = self.node.flow.speech
+        out = speech.talk(frame, speech.pieces(frame, self.items, self.node.prefix, locale), {})
+        for action in out:
+            if action["Type"] == "PlayAudio":
+                if self.times > 1:
+                    action["Parameters"]["Repeat"] = self.times
+                if self.stop_on:
+                    action["Parameters"]["PlaybackTerminators"] = list(self.stop_on)
         return out
+
+
+Made = tuple[Callable[[Mapping[str, str]], Action], str]
+"""A constant action as its maker, and the digest of its telling parameters."""
+
+
+def ready(action: Action) -> Made:
+    """Prepare a constant action (without leg) once, to be made afresh for every answer."""
+    kind, params = action["Type"], action["Parameters"]
+    return builder(kind, params), mark(kind, params)
 
 
 class Listener:

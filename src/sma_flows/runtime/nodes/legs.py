@@ -13,7 +13,7 @@ from sma_flows.runtime.values import show
 
 if TYPE_CHECKING:
     from sma_flows.runtime.ask import ServiceReply
-    from sma_flows.runtime.frame import Frame
+    from sma_flows.runtime.frame import Frame, Part
     from sma_flows.runtime.program import FlowProgram
     from sma_flows.runtime.values import Value
 
@@ -74,7 +74,7 @@ class BridgeNode(Connector):
     """A second telephone leg."""
 
     main = "ended"
-    __slots__ = ("caller_id", "connector", "headers", "number", "user")
+    __slots__ = ("caller_id", "connector", "number", "sip", "user")
 
     def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
         super().__init__(name, state, flow)
@@ -82,7 +82,7 @@ class BridgeNode(Connector):
         self.connector = flow.optional(state.get("connector"))
         self.user = flow.optional(state.get("user"))
         self.caller_id = flow.optional(state.get("caller_id") or flow.policy.caller_id)
-        self.headers = {header: flow.value(value) for header, value in state.get("headers", {}).items()}
+        self.sip = {header: flow.value(value) for header, value in state.get("headers", {}).items()}
 
     def work(self, frame: Frame) -> str | None:
         """Check the number against the dial policy, then call it."""
@@ -110,10 +110,10 @@ class BridgeNode(Connector):
             if len(pieces) != 1 or not isinstance(pieces[0], File):
                 raise InvalidActionError("the ringback is not a file")
             params["RingbackTone"] = pieces[0].source()
-        headers = sip_headers({header: value(frame) for header, value in self.headers.items()})
+        headers = sip_headers({header: value(frame) for header, value in self.sip.items()})
         if headers:
             params["SipHeaders"] = headers
-        if frame.add(self, [*self.before(frame), ("A", {"Type": "CallAndBridge", "Parameters": params})]):
+        if frame.add(self, [*self.before(frame), ("A", {"Type": "CallAndBridge", "Parameters": params}, "")]):
             frame.listen(self)
         return None
 
@@ -173,7 +173,7 @@ class JoinNode(Connector):
             frame.vars["@attendee"] = [meeting, attendee, made]
             frame.vars.pop("@muted", None)
         params = {**frame.leg("A"), "JoinToken": token, "MeetingId": meeting}
-        if frame.add(self, [*self.before(frame), ("A", {"Type": "JoinChimeMeeting", "Parameters": params})]):
+        if frame.add(self, [*self.before(frame), ("A", {"Type": "JoinChimeMeeting", "Parameters": params}, "")]):
             frame.listen(self)
         return None
 
@@ -223,7 +223,7 @@ class MuteNode(Node):
             "MeetingId": frame.vars["@attendee"][0],
             "AttendeeList": attendees,
         }
-        frame.add(self, [*self.before(frame), ("B", {"Type": "ModifyChimeMeetingAttendees", "Parameters": params})])
+        frame.add(self, [*self.before(frame), ("B", {"Type": "ModifyChimeMeetingAttendees", "Parameters": params}, "")])
         return None
 
 
@@ -237,8 +237,9 @@ class VoiceFocusNode(Node):
         legs = frame.legs(self.state.get("leg", "A"))
         if not legs and not frame.line_dead:
             return frame.leave(self, "failed")
-        actions: list[tuple[str, Action]] = [
-            (leg, {"Type": "VoiceFocus", "Parameters": {**frame.leg(leg), "Enable": self.state["on"]}}) for leg in legs
+        actions: list[Part] = [
+            (leg, {"Type": "VoiceFocus", "Parameters": {**frame.leg(leg), "Enable": self.state["on"]}}, "")
+            for leg in legs
         ]
         return frame.leave(self, "done") if frame.add(self, [*self.before(frame), *actions]) else None
 
@@ -259,10 +260,10 @@ class SendDigitsNode(Node):
             return frame.leave(self, "failed")
         digits = dtmf(show(self.digits(frame)))
         tone = self.state.get("tone", 250)
-        actions: list[tuple[str, Action]] = []
+        actions: list[Part] = []
         for leg in legs:
             params = {**frame.leg(leg), "Digits": digits, "ToneDurationInMilliseconds": tone}
-            actions.append((leg, {"Type": "SendDigits", "Parameters": params}))
+            actions.append((leg, {"Type": "SendDigits", "Parameters": params}, ""))
         return frame.leave(self, "done") if frame.add(self, [*self.before(frame), *actions]) else None
 
 
@@ -290,7 +291,7 @@ class WaitNode(Node):
                 length -= MIN_PAUSE
                 rest += MIN_PAUSE
             params = {**frame.leg("A"), "DurationInMilliseconds": length}
-            actions.append(("A", {"Type": "Pause", "Parameters": params}))
+            actions.append(("A", {"Type": "Pause", "Parameters": params}, ""))
             remaining = rest
             pauses += 1
         if not frame.add(self, actions):
@@ -332,7 +333,7 @@ class RecordCallNode(Node):
         if not legs:
             return None if frame.line_dead else frame.leave(self, "failed")
         running = dict(frame.vars.get("@rec") or {})
-        actions: list[tuple[str, Action]] = []
+        actions: list[Part] = []
         for leg in legs:
             target = frame.leg(leg)
             started, status = running.get(leg, ("", ""))
@@ -349,7 +350,7 @@ class RecordCallNode(Node):
                 params["Track"] = self.state.get("track", "BOTH")
                 params["Destination"] = {"Type": "S3", "Location": location}
             running[leg] = [short(target["CallId"]), {"pause": "paused", "stop": "over"}.get(op, "on")]
-            actions.append((leg, {"Type": self.TYPES[op], "Parameters": params}))
+            actions.append((leg, {"Type": self.TYPES[op], "Parameters": params}, ""))
         if not actions:
             return frame.leave(self, "unchanged")
         if not frame.add(self, [*self.before(frame), *actions]):
@@ -390,8 +391,8 @@ class HangupNode(Node):
         code = self.state.get("code", "0")
         if where == "B" and not legs:
             return None if frame.line_dead else frame.leave(self, "done")
-        actions: list[tuple[str, Action]] = [
-            (leg, {"Type": "Hangup", "Parameters": {**frame.leg(leg), "SipResponseCode": code}})
+        actions: list[Part] = [
+            (leg, {"Type": "Hangup", "Parameters": {**frame.leg(leg), "SipResponseCode": code}}, "0")
             for leg in sorted(legs, reverse=True)  # the caller last: nothing can follow the end of the last leg
         ]
         if not frame.add(self, [*self.before(frame), *actions]):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.protocol.actions import InvalidActionError, bot_alias, bucket_and_key
 from sma_flows.runtime.frame import SILENT_FILE, SILENT_WORDS
-from sma_flows.runtime.nodes.base import Listener, Node, Talk
+from sma_flows.runtime.nodes.base import Listener, Made, Node, Talk, ready
 from sma_flows.runtime.speech import File, Spoken, one_speech
 
 if TYPE_CHECKING:
@@ -70,7 +70,19 @@ class Question(Node):
     """The common part of gather and menu: ask, count attempts, tell silence from a wrong entry."""
 
     listens = True
-    __slots__ = ("accept", "attempts", "encoding", "fixed", "locale", "no_input", "no_match", "terminators", "times")
+    __slots__ = (
+        "_made",
+        "accept",
+        "attempts",
+        "constant",
+        "encoding",
+        "fixed",
+        "locale",
+        "no_input",
+        "no_match",
+        "terminators",
+        "times",
+    )
 
     def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
         super().__init__(name, state, flow)
@@ -94,6 +106,10 @@ class Question(Node):
             fixed["TerminatorDigits"] = list(self.terminators)
         fixed["InBetweenDigitsDurationInMilliseconds"] = state["gap"]
         self.fixed = fixed
+        self.constant = all(
+            flow.speech.constant(items or ()) for items in (state["items"], self.no_input, self.no_match)
+        )
+        self._made: dict[tuple[str | None, int, bool, int], list[Made]] = {}
 
     def work(self, frame: Frame) -> str | None:
         """Ask for the first time (again)."""
@@ -102,34 +118,42 @@ class Question(Node):
 
     def question(self, frame: Frame, attempt: int, words: Any) -> str | None:
         """Send the question of *attempt*, with *words* in front of it."""
-        speech = self.flow.speech
         locale = self.locale(frame) if self.locale is not None else frame.locale()
-        items = self.state["items"] if not words else [*words, *self.state["items"]]
-        front, last = one_speech(frame, speech.pieces(frame, items, self.prefix, locale, attempt))
-        leg = frame.leg("A")
-        actions = self.before(frame) if attempt == 0 else []
-        actions.extend(("A", action) for action in speech.talk(frame, front, leg))
-        failure = self._failure_words(frame, locale, attempt, last)
-        fixed = self.fixed.copy()
-        if self.terminators:
-            fixed["TerminatorDigits"] = list(self.terminators)
         # One millisecond more on every second answer: a late copy of the report to the question before is told from
         # the report to this one by its echo (decision 9; docs/decisions/0006).
-        fixed["RepeatDurationInMilliseconds"] = (
-            self.state["timeout"] + 2 * self.state.get("tick", 0) + (frame.call.n & 1)
-        )
-        if isinstance(last, Spoken):
-            fixed["SpeechParameters"] = last.params()
-            fixed["FailureSpeechParameters"] = failure
-            action = {"Type": "SpeakAndGetDigits", "Parameters": {**leg, **fixed}}
+        odd = frame.call.n & 1
+        actions = self.before(frame) if attempt == 0 else []
+        leg = frame.leg("A")
+        if self.constant:
+            key = (locale, attempt, words is None, odd)
+            made = self._made.get(key)
+            if made is None:
+                made = self._made[key] = [ready(action) for action in self._render(frame, locale, attempt, words, odd)]
+            actions += [("A", make(leg), digest) for make, digest in made]
         else:
-            fixed["AudioSource"] = last.source()
-            fixed["FailureAudioSource"] = failure
-            action = {"Type": "PlayAudioAndGetDigits", "Parameters": {**leg, **fixed}}
-        actions.append(("A", action))
+            for action in self._render(frame, locale, attempt, words, odd):
+                actions.append(("A", {"Type": action["Type"], "Parameters": {**leg, **action["Parameters"]}}, ""))
         if frame.add(self, actions):
             frame.listen(self)
         return None
+
+    def _render(self, frame: Frame, locale: str | None, attempt: int, words: Any, odd: int) -> list[Action]:
+        speech = self.flow.speech
+        items = self.state["items"] if not words else [*words, *self.state["items"]]
+        front, last = one_speech(frame, speech.pieces(frame, items, self.prefix, locale, attempt))
+        actions = speech.talk(frame, front, {})
+        failure = self._failure_words(frame, locale, attempt, last)
+        fixed = self.fixed.copy()
+        fixed["RepeatDurationInMilliseconds"] = self.state["timeout"] + 2 * self.state.get("tick", 0) + odd
+        if isinstance(last, Spoken):
+            fixed["SpeechParameters"] = last.params()
+            fixed["FailureSpeechParameters"] = failure
+            actions.append({"Type": "SpeakAndGetDigits", "Parameters": fixed})
+        else:
+            fixed["AudioSource"] = last.source()
+            fixed["FailureAudioSource"] = failure
+            actions.append({"Type": "PlayAudioAndGetDigits", "Parameters": fixed})
+        return actions
 
     def _failure_words(self, frame: Frame, locale: str | None, attempt: int, question: Spoken | File) -> dict[str, str]:
         """What the service plays after an attempt without input: the flow's words, or silence after the last one."""
@@ -261,8 +285,8 @@ class RecordNode(Node):
         actions = self.before(frame)
         if state.get("beep"):
             pieces = self.flow.speech.pieces(frame, state["beep"], self.prefix, frame.locale())
-            actions.extend(("A", action) for action in self.flow.speech.talk(frame, pieces, leg))
-        actions.append(("A", {"Type": "RecordAudio", "Parameters": params}))
+            actions.extend(("A", action, "") for action in self.flow.speech.talk(frame, pieces, leg))
+        actions.append(("A", {"Type": "RecordAudio", "Parameters": params}, ""))
         if frame.add(self, actions):
             frame.listen(self)
         return None
@@ -331,7 +355,7 @@ class BotNode(Node):
             if len(json.dumps(configuration)) > self.MOST:
                 raise InvalidActionError("the bot's configuration is too large")
             params["Configuration"] = configuration
-        if frame.add(self, [*self.before(frame), ("A", {"Type": "StartBotConversation", "Parameters": params})]):
+        if frame.add(self, [*self.before(frame), ("A", {"Type": "StartBotConversation", "Parameters": params}, "")]):
             frame.listen(self)
         return None
 
