@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
@@ -21,7 +22,7 @@ from sma_flows.flow.model import (
     Route,
     UpdateModel,
 )
-from sma_flows.flow.nodes import Document, Mapping_, Scalar, Seq, phone_key
+from sma_flows.flow.nodes import Document, Mapping_, Scalar, Seq, Span, phone_key
 from sma_flows.flow.prompts import Catalogue, PromptsModel
 from sma_flows.flow.states import foreign_key, keys_of, owners_of, verb_of
 
@@ -54,6 +55,11 @@ _EXAMPLES: Final = {
     "default": "default: en-US",
     "locales": "locales: {en-US: {voice: Joanna}}",
     "voice": "voice: Joanna",
+}
+_SHAPE_HELP: Final = {
+    "one value": "write one value behind the colon",
+    "a list": "write lines `- value` below it, or [value, value]",
+    "a map": "write lines `key: value` below it",
 }
 _OTHER_KEYS: Final = {
     "bridge": ("connector", "user"),
@@ -124,9 +130,10 @@ def _limited(document: Document, found: Iterable[Diagnostic]) -> list[Diagnostic
     if len(ordered) <= MAX_FINDINGS:
         return list(ordered)
     rest = len(ordered) - MAX_FINDINGS
+    end = ordered[MAX_FINDINGS - 1].span
     last = report(
         "SF020",
-        ordered[MAX_FINDINGS - 1].span,
+        Span(end.file, end.end_line, end.end_col, end.end_line, end.end_col),
         f"there are {rest} more findings in {document.path}",
         help="mend the first ones and check again",
     )
@@ -179,7 +186,7 @@ class _Findings:
         return report(
             "SF101",
             self.document.span((*path, name), key=True),
-            f"there is no key '{_short(name)}' in {self._name(path)}",
+            f"{self._name(path)} has no key '{_short(name)}'",
             label="unknown key",
             help=f"did you mean '{close}'?" if close else f"the keys are {listed}" if listed else "remove it",
         )
@@ -267,7 +274,8 @@ class _Findings:
         if fault.code == "SF104" and not help_:
             help_ = "write a value behind the colon, or remove the key"
         if fault.code == "SF103" and not help_:
-            help_ = "see the language reference for this key"
+            takes = re.search(r"takes (one value|a list|a map)", message)
+            help_ = _SHAPE_HELP[takes[1] if takes else "one value"]
         return report(
             fault.code,
             self._place(fault, at, of_key),

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sma_flows.flow.diagnostics import Fault, did_you_mean
+from sma_flows.flow.diagnostics import Fault, did_you_mean, nearest
 from sma_flows.flow.nodes import Scalar
 from sma_flows.flow.types import NUMBER_DIGITS, check_phone
 
@@ -79,6 +79,7 @@ _FOREIGN: Final = {
 }
 _FOREIGN_TOKEN: Final = re.compile(r"==|=~|=|!=|<>|&&|\|\||!")
 _WORD: Final = re.compile(r"[A-Za-z0-9_.+-]+|\S")
+_UNSPACED: Final = re.compile(r"[^\s,()\[\]]+")
 _CALL: Final = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*(\(?)")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _INSERT: Final = re.compile(r"\{\{|\}\}|\{|\}")
@@ -302,6 +303,12 @@ class _Reader:
         where = self.at if at is None else at
         return Fault(self.code, message, label=label, help=help_, offset=where, length=max(1, length))
 
+    def text_fault(self, word: str, at: int) -> Fault:
+        """Something that can only be meant as text."""
+        return self.fault(
+            f"'{_short(word)}' is not a value", f'quote it to mean the text: "{_short(word)}"', at, len(word)
+        )
+
     def skip(self) -> None:
         match = _SPACE.match(self.text, self.at)
         self.at = match.end() if match else self.at
@@ -339,11 +346,15 @@ class _Reader:
             )
         if word in ("and", "or"):
             raise self.fault(
-                f"'{word}' cannot be mixed with the other one",
+                "'and' and 'or' cannot be mixed",
                 "use `and` only or `or` only; several cases of `choose` say the rest",
                 length=len(word),
             )
-        help_ = "remove it" if self.code != "SF112" else f'quote it to mean the text: "{_short(self.text.strip())}"'
+        help_ = "remove it"
+        if self.code == "SF112":
+            help_ = f'quote it to mean the text: "{_short(self.text.strip())}"'
+        if self.code == "SF114" and "(" not in self.text:
+            help_ = f"put the values in brackets: {self.text.split()[0]}(value, value)"
         raise self.fault(f"'{_short(rest)}' is left over", help_, length=len(rest), label="not expected here")
 
     # values
@@ -358,10 +369,13 @@ class _Reader:
         at = self.at
         self.at += 1
         number = self.take(_NUMBER)
-        if number is None or number[0].startswith("-"):
-            raise self.fault(f"a whole number has to follow '{sign}'", "write `n + 1`", at)
-        if first.op in ("lit", "text", "unset"):
-            raise self.fault("only a variable can be added to", "write the result", start, self.at - start)
+        if number is None or number[0].startswith("-") or first.op in ("lit", "text", "unset"):
+            self.at = start
+            self.skip()
+            word = _UNSPACED.match(self.text, self.at)
+            if word and word.end() > at + 1:  # en-US, 2026-12-24, sales-desk
+                raise self.text_fault(word[0], self.at)
+            raise self.fault(f"'{sign}' stands between a variable and a whole number", "write `n + 1`", at)
         return Expr(sign, (first, int(number[0])))
 
     def operand(self) -> Expr:
@@ -415,11 +429,10 @@ class _Reader:
                 raise self.fault("there are no brackets in expressions", "remove them", at)
             if foreign:
                 raise self.fault(f"'{word}' is not an operator here", f"write `{_FOREIGN[word]}`", at, len(word))
-            if word[:1].isdigit() or word[:1] == "-":
-                raise self.fault(f"'{word}' is not a whole number", "write it in quotes to mean text", at, len(word))
+            whole = _UNSPACED.match(self.text, at)
             if not word:
                 raise self.fault("a value is missing here", "write a variable, a number or text in quotes", at)
-            raise self.fault(f"'{word}' is not a value", "write it in quotes to mean text", at, len(word))
+            raise self.text_fault(whole[0] if whole else word, at)
         if match["header"]:
             return Expr("header", (match["header"].lower(),))
         if match["root"]:
@@ -459,8 +472,9 @@ class _Reader:
             return Expr("bot", (first, second))
         if root == "call" and first == "headers":
             raise self.fault("a header has one name", "write `call.headers.x-name`", at, len(whole))
-        help_ = did_you_mean(first, known) if not second else f"write `{root}.{first}`"
-        raise self.fault(f"there is no '{whole}'", help_ or f"{root} has {', '.join(known)}", at, len(whole))
+        close = first if second and first in known else nearest(first, known)
+        help_ = f"did you mean '{root}.{close}'?" if close else f"{root} has {', '.join(known)}"
+        raise self.fault(f"there is no '{whole}'", help_, at, len(whole))
 
     # conditions
 

@@ -239,15 +239,21 @@ def _version(kind: str) -> Callable[[str], int]:
     return read
 
 
+def later_fault(what: str, path: tuple[str, ...] = ()) -> Fault:
+    """The fault of a key that is known and not possible yet."""
+    return Fault(
+        "SF123",
+        f"'{what}' comes with a later version",
+        label="not possible yet",
+        help="keep the hook inside its budget, and say something before the `run`",
+        path=path,
+        at_key=True,
+    )
+
+
 def _later(what: str) -> Callable[[object], object]:
     def read(_value: object) -> object:
-        raise Fault(
-            "SF123",
-            f"'{what}' comes with a later version",
-            label="not possible yet",
-            help="keep the hook inside its budget, and say something before the `run`",
-            at_key=True,
-        )
+        raise later_fault(what)
 
     return read
 
@@ -287,6 +293,12 @@ _NAME_PATTERN: Final = "^[a-z][a-z0-9_]{0,39}$"
 
 Text: TypeAlias = Annotated[str, word(str)]
 Name: TypeAlias = Annotated[str, word(values.check_name, {"type": "string", "pattern": _NAME_PATTERN})]
+StateName: TypeAlias = Annotated[
+    str, word(lambda text: values.check_name(text, "state"), {"type": "string", "pattern": _NAME_PATTERN})
+]
+VarName: TypeAlias = Annotated[
+    str, word(lambda text: values.check_name(text, "variable"), {"type": "string", "pattern": _NAME_PATTERN})
+]
 Target: TypeAlias = Annotated[str, word(_target, {"type": "string", "pattern": _NAME_PATTERN})]
 FlowName: TypeAlias = Annotated[str, word(_flow_name, {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"})]
 Value: TypeAlias = Annotated[Expr, leaf(parse_value)]

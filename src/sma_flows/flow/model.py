@@ -23,7 +23,6 @@ from sma_flows.flow.fields import (
     Duration,
     FlowName,
     HookKey,
-    Name,
     NameKey,
     Names,
     OutcomeKey,
@@ -35,6 +34,7 @@ from sma_flows.flow.fields import (
     PythonName,
     Ranges,
     StateKey,
+    StateName,
     Target,
     Text,
     Value,
@@ -230,7 +230,7 @@ class UpdateModel(Strict):
     match: dict[AnyKey, Text] | None = None
     takes: dict[VarKey, PlainType] = Field(default_factory=dict)
     when: Condition | None = None
-    during: Annotated[tuple[str, ...] | None, many(Name)] = None
+    during: Annotated[tuple[str, ...] | None, many(StateName)] = None
     queue: Annotated[int | None, count(1, 100, "a queue")] = None
     next: Target
 
@@ -266,7 +266,7 @@ class FlowModel(Strict):
     updates: dict[NameKey, UpdateModel] = Field(default_factory=dict)
     defaults: Defaults = Defaults()
     cleanup: tuple[CleanupItem, ...] = ()
-    start: Name
+    start: StateName
     states: dict[StateKey, State]
 
 

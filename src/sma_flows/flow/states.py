@@ -34,9 +34,11 @@ from sma_flows.flow.fields import (
     Target,
     Value,
     VarKey,
+    VarName,
     VisitsField,
     count,
     later,
+    later_fault,
     leg_of,
     one_of,
     shape_of,
@@ -113,7 +115,7 @@ class GatherState(_Asking):
     """`gather`: ask for digits."""
 
     verb: ClassVar[str] = "gather"
-    gather: Name
+    gather: VarName
     prompt: Prompt
     finish_on: Keys = ()
     pattern: Pattern | None = None
@@ -131,7 +133,7 @@ class RecordState(StateBase):
     """`record`: a message of the caller."""
 
     verb: ClassVar[str] = "record"
-    record: Name
+    record: VarName
     max: Duration
     to: Value
     silence: Duration | None = None
@@ -148,7 +150,7 @@ class RecordCallState(StateBase):
     leg: Annotated[str, leg_of("A", "B", "here", "other")] = "A"
     to: Value | None = None
     track: Annotated[str | None, one_of(("both", "incoming", "outgoing"), "a track")] = None
-    into: Name | None = None
+    into: VarName | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -262,7 +264,13 @@ class RunState(StateBase):
     into: dict[VarKey, Name] = {}
     limit: Limits = ()
     while_: Annotated[None, later("run ... while")] = Field(default=None, alias="while")
-    at_most: Annotated[None, later("run ... while")] = None
+    at_most: Duration | None = None
+
+    @model_validator(mode="after")
+    def _now(self) -> Self:
+        if self.at_most is not None:
+            raise later_fault("run ... while", path=("at_most",))
+        return self
 
 
 class ChooseState(StateBase):

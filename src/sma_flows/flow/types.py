@@ -188,7 +188,9 @@ def _parse(text: str, base: int) -> Type:
             raise _bad("there is no type here", base, 1, help_=f"write one of {', '.join(KINDS)}")
         if shown.count("(") != shown.count(")"):
             raise _bad(f"'{shown}' has a bracket without its partner", at, len(shown), help_="close every bracket")
-        raise _bad(f"'{shown}' is not a type", at, len(shown), help_=f"write one of {', '.join(KINDS)}")
+        behind = re.fullmatch(r"(.+?)\s+(secret|masked)", shown)
+        help_ = f"write {behind[2]} {behind[1]}" if behind else f"write one of {', '.join(KINDS)}"
+        raise _bad(f"'{shown}' is not a type", at, len(shown), help_=help_)
     kind = match["kind"]
     if kind not in KINDS:
         others = {"int": "number", "integer": "number", "string": "text", "str": "text", "bool": "boolean"}

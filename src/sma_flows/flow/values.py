@@ -110,9 +110,9 @@ def check_name(text: str, what: str = "name") -> str:
     if text in RESERVED_NAMES:
         raise Fault(
             "SF125",
-            f"'{text}' is a word of the language and cannot be the name of a {what}",
+            f"'{text}' is a word of the language" + ("" if what == "name" else f" and cannot be the name of a {what}"),
             label="reserved word",
-            help=f"choose another name, such as '{text}_it'",
+            help=f"choose another name, such as 'my_{text}'",
             length=len(text),
         )
     if _NAME.fullmatch(text) and len(text) <= _MAX_NAME:
@@ -123,7 +123,7 @@ def check_name(text: str, what: str = "name") -> str:
     label = f"longer than {_MAX_NAME} characters" if len(text) > _MAX_NAME else ""
     raise Fault(
         "SF108",
-        f"'{_short(text)}' cannot be the name of a {what}",
+        f"'{_short(text)}' " + ("is not a name" if what == "name" else f"cannot be the name of a {what}"),
         label=label,
         help=f"use a-z, 0-9 and _, such as '{better}'",
         length=len(text),
@@ -141,7 +141,7 @@ def check_outcome(text: str) -> str:
             "SF125",
             f"'{text}' is an outcome of the language and cannot be declared",
             label="reserved word",
-            help=f"choose another name, such as 'is_{text}'",
+            help=f"choose another name, such as 'my_{text}'",
             length=len(text),
         )
     return check_name(text, "outcome")
@@ -259,8 +259,9 @@ def check_zone(text: str) -> str:
     """
     if text in _zones():
         return text
-    same = next((zone for zone in _zones() if zone.lower() == text.strip().lower().replace(" ", "_")), "")
-    city = next((zone for zone in sorted(_zones()) if zone.rpartition("/")[2].lower() == text.lower()), "")
+    word = text.strip().lower().replace(" ", "_")
+    same = next((zone for zone in _zones() if zone.lower() == word), "")
+    city = next((zone for zone in sorted(_zones()) if zone.rpartition("/")[2].lower() == word), "")
     close = f"write {same or city}" if same or city else did_you_mean(text, sorted(_zones()))
     raise Fault(
         "SF119",

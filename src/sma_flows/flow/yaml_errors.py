@@ -20,7 +20,7 @@ _HASH_IN_FLOW: Final = re.compile(r"[\[{,]\s*(#)")
 def tab_indented(line: str) -> int | None:
     """Index of the tab in the indentation of a line, or None."""
     match = _TAB.match(line)
-    return None if match is None or line.lstrip().startswith("#") else match.start(1)
+    return None if match is None else match.start(1)
 
 
 def explain_error(error: yaml.YAMLError, file: str, lines: Sequence[str]) -> Diagnostic:
@@ -172,7 +172,7 @@ class _Explainer:
         line = self.text(self.line)
         indent = len(line) - len(line.lstrip())
         return self.syntax(
-            f"the line is indented by {indent} spaces, which fits none of the lines above",
+            f"the line is indented by {indent} space{'' if indent == 1 else 's'}, which fits none of the lines above",
             "wrong indentation",
             "indent it like the keys that it belongs to",
             self.span(self.line, indent + 1, max(1, len(text.strip()) if indent else 1)),
