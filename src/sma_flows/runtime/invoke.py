@@ -122,12 +122,10 @@ def invoke(program: Program, event: object, *, now: dt.datetime, services: Servi
 
 
 def _run(current: Step, services: Services, asks: list[Ask]) -> Step:
-    if current.ask is None:
-        return current
     deadline = time.monotonic() + ANSWER_S
-    while current.ask is not None:
-        asks.append(current.ask)
-        current = resume(current, _perform(services, current.ask, deadline))
+    while (ask := current.ask) is not None:
+        asks.append(ask)
+        current = resume(current, _perform(services, ask, deadline))
     return current
 
 

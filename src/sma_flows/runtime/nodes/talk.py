@@ -12,6 +12,7 @@ from sma_flows.runtime.nodes.base import Listener, Made, Node, Talk, ready
 from sma_flows.runtime.speech import File, Spoken, one_speech
 
 if TYPE_CHECKING:
+    from sma_flows.protocol.actions import Action
     from sma_flows.runtime.frame import Frame
     from sma_flows.runtime.program import FlowProgram
 
