@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections import Counter
@@ -66,6 +67,7 @@ class Player:
         self.lines: dict[int, Line] = {}
         self.records: list[Record] = []
         self.now = script.at
+        self.kept: dict[tuple[int, int], Any] = {}
         self.hushed = hushed(script)
 
     def play(self) -> Run:
@@ -125,6 +127,8 @@ class Player:
             event = line.event(step, self.now)
         except UnheardError as error:
             raise ScenarioError(f"{self.script.name} step {index} {step.event}: {error}") from None
+        if step.stored:
+            self._alter(event, line, step.stored)
         self._judge(index, "harness", check_event(event))
         text = json.dumps(event)
         try:
@@ -137,7 +141,25 @@ class Player:
         self._judge(index, step.event, self._leaks(reaction), reaction)
         self.records.append(Record(index, line.number, text, self.now, json.dumps(reaction.answer)))
         line.take(event, reaction.answer)
+        self.kept[line.number, index] = copy.deepcopy(line.attributes)
         return event, reaction
+
+    def _alter(self, event: dict[str, Any], line: Line, stored: str) -> None:
+        """The attributes of this event are others than those that the last answer saved."""
+        if stored.startswith("step "):
+            attributes = self.kept[line.number, int(stored[5:])]
+        elif stored == "none":
+            attributes = line.attributes = None
+        elif stored == "strange":
+            attributes = line.attributes = {"CurrentState": "menu"}
+        elif stored == "other revision":
+            text = re.sub(r"[0-9a-f]{12}", "0" * 12, json.dumps(line.attributes), count=1)
+            attributes = line.attributes = json.loads(text)
+        else:
+            raise ScriptError(f"{self.script.name}: stored: {stored} is not known")
+        event["CallDetails"].pop("TransactionAttributes", None)
+        if attributes:
+            event["CallDetails"]["TransactionAttributes"] = copy.deepcopy(attributes)
 
     def _leaks(self, reaction: Reaction) -> list[str]:
         problems = told(self.hushed, reaction.traces)

@@ -58,6 +58,8 @@ class Step:
     shape: str = ""
     code: int = 0
     status: str = ""
+    sent: int = 0
+    stored: str = ""
     at: datetime | None = None
     after: float = 1.0
     expect: tuple[Wanted, ...] | None = None
@@ -167,7 +169,7 @@ def _step(raw: Mapping[str, Any], where: str) -> Step:
     if "event" not in raw:
         raise ScriptError(f"{where}: event is missing")
     values: dict[str, Any] = {key: value for key, value in raw.items() if value != ""}
-    for name in ("call", "code"):
+    for name in ("call", "code", "sent"):
         if name in values:
             values[name] = int(values[name])
     if "after" in values:

@@ -177,13 +177,14 @@ class Line:
         if listener is None:
             raise UnheardError(f"nobody listens for keys on {leg.tag}: {step.digits} would be lost")
         pattern = listener["Parameters"]["InputDigitsRegex"]
-        if not re.search(pattern, step.digits or ""):
+        if step.shape != "flushed" and not re.search(pattern, step.digits or ""):
             raise UnheardError(f"the listener on {leg.tag} waits for {pattern}: {step.digits} would be lost")
         return {**self.echo(listener), "ReceivedDigits": step.digits}
 
     def _sent(self, step: Step, *, last: bool) -> dict[str, Any]:
         """The action that a report is about: of the newest list that has one."""
-        for actions in reversed(self.lists):
+        lists = self.lists[step.sent - 1 : step.sent] if step.sent else self.lists
+        for actions in reversed(lists):
             fits = [
                 action
                 for action in actions
