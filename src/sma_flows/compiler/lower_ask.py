@@ -93,9 +93,10 @@ def encoding_of(flow: ResolvedFlow, state: ResolvedState) -> str:
     if retry is None or retry.times == 0:
         return "service"
     question = model.prompt if isinstance(model, GatherState) else model.menu
-    if not retry.no_input or retry.no_input != retry.no_match:
+    if retry.no_input != retry.no_match:
         return "runtime"
-    asked, words = set(_kinds(flow, question)), set(_kinds(flow, retry.no_input))
+    asked = set(_kinds(flow, question))
+    words = set(_kinds(flow, retry.no_input)) if retry.no_input else asked  # none: the runtime sends silence
     return "service" if len(asked) == 1 and asked == words and asked != {"several"} else "runtime"
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sma_flows.protocol.actions import CODES, Action
 from sma_flows.runtime.frame import MAX_ACTIONS, Frame
 from sma_flows.runtime.nodes import Connector
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sma_flows.protocol.events import Invocation
     from sma_flows.runtime.ask import Ask
     from sma_flows.runtime.callstate import Call
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 class Step:
     """What one event leads to.
 
+    ``values`` are the variables as they stood before those that nobody reads any more were forgotten.
     ``actions`` empty and ``call`` None is *nothing*. ``ask`` set means: perform it, then :func:`resume`. ``note`` says
     in a few words what was done; ``flow`` is the flow that answered, if one could be found.
     """
@@ -30,6 +33,7 @@ class Step:
     ask: Ask | None = None
     frame: Frame | None = None
     flow: FlowProgram | None = None
+    values: Mapping[str, Any] | None = None
 
 
 def release(event: Invocation) -> list[Action]:
@@ -58,9 +62,10 @@ def finish(frame: Frame, note: str, fingerprint: str) -> Step:
         call.was = call.last if call.last not in ("", "rest") else call.was
         call.last = "rest" if frame.resting else ""
         call.owners = ""
+    values = frame.vars.copy() if frame.vars else None
     _keep(frame)
     call.n += 1
-    return Step(frame.note or note, actions, call=call, flow=flow)
+    return Step(frame.note or note, actions, call, None, None, flow, values)
 
 
 def touch(frame: Frame, note: str, fingerprint: str) -> Step:

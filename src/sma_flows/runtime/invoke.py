@@ -59,6 +59,7 @@ class Result:
     note: str = ""
     asks: tuple[Ask, ...] = ()
     fault: str = ""
+    values: Mapping[str, Any] | None = None
 
     @property
     def after(self) -> Position:
@@ -77,8 +78,8 @@ class Result:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The variables saved with this answer, masked where the flow says so; empty when it saves nothing."""
-        return masked(self.program, self.call.vars) if self.call is not None and self.program is not None else {}
+        """The variables as this event left them, masked where the flow says so; empty when it changed nothing."""
+        return masked(self.program, self.values) if self.values and self.program is not None else {}
 
     @property
     def actions(self) -> list[Action]:
@@ -113,7 +114,7 @@ def handle(program: Program, event: object, *, now: dt.datetime, services: Servi
             done = Step("fault", _goodbye(invocation))
     saved, flow = done.call, done.flow
     attributes = callstate.save(saved, flow.tokens) if saved is not None and flow is not None else None
-    return Result(response(done.actions, attributes), was, saved, flow, done.note, tuple(asks), broken)
+    return Result(response(done.actions, attributes), was, saved, flow, done.note, tuple(asks), broken, done.values)
 
 
 def invoke(program: Program, event: object, *, now: dt.datetime, services: Services) -> dict[str, Any]:
