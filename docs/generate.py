@@ -1,13 +1,13 @@
 """Write what is generated in the documentation: ``docs/rules.md`` and the marked blocks of README.md.
 
-``python docs/generate.py`` writes, ``python docs/generate.py --check`` says what is stale and ends with 1. A block looks
-like this, and holds what its command prints::
+``python docs/generate.py`` writes, ``python docs/generate.py --check`` says what is stale and ends with 1. A block
+looks like this, and holds what its command prints::
 
     <!-- generated: sma-flows explain SF201 -->
     <!-- end -->
 
-Instead of a command a block may quote a file (``file flows/dial-in.yaml``) or some of its lines, from the first line
-that contains one text to the last before one that contains another (``file flows/dial-in.yaml "start:" .. "spanish:"``).
+Instead of a command a block may quote a file (``file flows/dial-in.yaml``) or some of its lines, from the first that
+contains one text to the last before one that contains another (``file flows/dial-in.yaml "start:" .. "spanish:"``).
 A command may be followed by ``; lines 4`` (only the first four, and an ellipsis) or by
 ``; after FILE: "old" -> "new"``: it then runs on a copy of the repository's flows in which FILE was edited.
 """
@@ -66,7 +66,8 @@ def stale() -> list[str]:
 def _body(what: str) -> str:
     first, *rest = [part.strip() for part in what.split(";")]
     if first.startswith("file "):
-        text, language = _quoted_file(shlex.split(first)[1:]), "yaml"
+        words = shlex.split(first)[1:]
+        text, language = _quoted_file(words), {".py": "python"}.get(Path(words[0]).suffix, "yaml")
     else:
         text, language = _printed(first, next((part for part in rest if part.startswith("after ")), "")), ""
         if first.startswith("sma-flows graph"):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sma_flows.cli.console import WrongUsage, busy, exit_with, out
-from sma_flows.compiler import check_paths
+from sma_flows.cli.console import WrongUsage, busy, err, exit_with, out, say_json, show
+from sma_flows.compiler import answers, check_paths
 from sma_flows.flow.diagnostics import render_github, render_json, render_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from sma_flows.compiler import Answer
     from sma_flows.flow.diagnostics import Diagnostic
 
 __all__ = ["command", "existing", "verdict"]
@@ -41,24 +44,29 @@ Exit codes: 0 nothing to mend, 1 errors found (with --strict: or warnings), 2 wr
 def command(paths: tuple[str, ...], form: str, as_json: bool, defaults: bool, strict: bool) -> None:
     """Check flow files, bundles and folders of them; report all problems with place, code and remedy.
 
-    `sma-flows explain CODE` says more about any of them.
+    `sma-flows explain CODE` says more about any of them. JSON is a list of findings; with --defaults it is an object of
+    `findings` and `defaults`.
     """
     form = "json" if as_json else form
     given = existing(paths)
-    if defaults:
-        _show_defaults(given, form)
-        return
     with busy(f"Checking {', '.join(paths)}"):
         result = check_paths(given)
     found = result.diagnostics
+    relied = [one for one in answers(result.flows) if one.source != "own"]
     if form == "json":
-        click.echo(render_json(found), nl=False)
+        findings = json.loads(render_json(found))
+        say_json({"findings": findings, "defaults": [asdict(one) for one in relied]} if defaults else findings)
     elif form == "github":
         click.echo(render_github(found), nl=False)
-    elif found:
-        click.echo(render_text(found, result.sources, colour=out().is_terminal))
+    else:
+        if found:
+            click.echo(render_text(found, result.sources, colour=out().is_terminal))
+        for line in _listed(relied) if defaults else ():
+            show(line)
+        for line in _in_short(relied) if not defaults else ():
+            err().print(line)
     if form != "json":
-        click.echo(verdict(found, len(result.sources)), err=True)
+        err().print(verdict(found, len(result.sources)))
     exit_with(1 if _bad(found, strict) else 0)
 
 
@@ -90,5 +98,26 @@ def _bad(found: Sequence[Diagnostic], strict: bool) -> bool:
     return any(one.severity in bad for one in found)
 
 
-def _show_defaults(paths: Sequence[Path], form: str) -> None:
-    """List who relies on which default, flow by flow."""
+def _listed(relied: Sequence[Answer]) -> Iterator[str]:
+    """Who relies on which default, a line for each: flow by flow, outcome by outcome."""
+    groups: dict[tuple[str, str, str, str], list[str]] = {}
+    for one in relied:
+        groups.setdefault((one.flow, one.source, one.outcome, one.target), []).append(one.state)
+    flow = ""
+    for (name, source, outcome, target), states in sorted(groups.items()):
+        if name != flow:
+            yield name
+            flow = name
+        words = "from `defaults`" if source == "defaults" else "built in"
+        yield f"  {outcome} -> {target} ({words}): {', '.join(states)}"
+
+
+def _in_short(relied: Sequence[Answer]) -> Iterator[str]:
+    """The same in one line for each flow, without the answers that the language has built in."""
+    flows: dict[str, Counter[str]] = {}
+    for one in relied:
+        if one.source == "defaults":
+            flows.setdefault(one.flow, Counter())[f"{one.outcome} -> {one.target}"] += 1
+    for name, counts in flows.items():
+        words = ", ".join(f"{answer} ({number})" for answer, number in sorted(counts.items()))
+        yield f"{name} leaves to its defaults: {words}"

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from sma_flows.cli.console import out, say_json, table
+from sma_flows.cli.console import columns, say_json, show
 from sma_flows.flow.codes import CODES, Code
 
 __all__ = ["command", "markdown"]
@@ -40,10 +40,9 @@ def command(form: str, as_json: bool) -> None:
     elif form == "markdown":
         click.echo(markdown(CODES.values()), nl=False)
     else:
-        facts = table("code", "severity", "name", "what is found")
-        for code in CODES.values():
-            facts.add_row(code.code, code.severity, code.name, code.title)
-        out().print(facts)
+        rows = [(code.code, code.severity, code.name, code.title) for code in CODES.values()]
+        for line in columns(("code", "severity", "name", "what is found"), rows):
+            show(line)
 
 
 def markdown(codes: Iterable[Code]) -> str:

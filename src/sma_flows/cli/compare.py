@@ -13,8 +13,8 @@ from sma_flows.cli.describe import action_line
 __all__ = ["difference", "same"]
 
 _HEADER: Final = "sf"
-_REVISION: Final = 2
-"""The header of the saved call names its flow's revision as the third of its fields (``runtime/callstate.py``)."""
+_DIGESTS: Final = (2, 10, 11, 12, 16)
+"""Fields of the header that follow every rewording: revision, fingerprint, marks of the lists (``runtime/callstate``)."""
 
 _TOKENS: Final = "st"
 _HIDDEN: Final = "JoinToken"
@@ -23,8 +23,8 @@ _HIDDEN: Final = "JoinToken"
 def same(answer: Mapping[str, Any], recorded: Mapping[str, Any], *, exact: bool = False) -> bool:
     """Whether two answers mean the same to the service.
 
-    No actions and an empty list are equal, an absent key and null are equal. Unless *exact*, the revision inside the
-    saved call does not count: every edit of a flow changes it.
+    No actions and an empty list are equal, an absent key and null are equal. Unless *exact*, revision and digests inside
+    the saved call do not count: they change with every edit of a flow, and what was said differs in the action itself.
     """
     return _normal(answer, exact) == _normal(recorded, exact)
 
@@ -46,15 +46,16 @@ def _normal(answer: Mapping[str, Any], exact: bool) -> dict[str, Any]:
         kept.pop("Actions", None)
     attributes = kept.get("TransactionAttributes")
     if not exact and isinstance(attributes, Mapping):
-        kept["TransactionAttributes"] = {**attributes, **_without_revision(attributes.get(_HEADER))}
+        kept["TransactionAttributes"] = {**attributes, **_without_digests(attributes.get(_HEADER))}
     return kept
 
 
-def _without_revision(header: Any) -> dict[str, Any]:
+def _without_digests(header: Any) -> dict[str, Any]:
     fields = header.split("|") if isinstance(header, str) else []
-    if len(fields) <= _REVISION:
+    if len(fields) <= max(_DIGESTS):
         return {}
-    fields[_REVISION] = "(revision)"
+    for place in _DIGESTS:
+        fields[place] = "*"
     return {_HEADER: "|".join(fields)}
 
 

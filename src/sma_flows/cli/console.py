@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, NoReturn
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 __all__ = [
     "FindingsError",
     "WrongUsage",
     "busy",
+    "columns",
     "err",
     "exit_with",
     "out",
     "say_json",
     "show",
     "steady_output",
-    "table",
 ]
 
 
@@ -66,12 +65,16 @@ def say_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def table(*columns: str, right: frozenset[str] = frozenset()) -> Table:
-    """A table without frame, for facts in columns."""
-    made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", no_wrap=True)
-    return made
+def columns(head: Sequence[str], rows: Iterable[Sequence[object]], right: Container[int] = ()) -> Iterator[Text]:
+    """Rows as aligned lines, a bold head first. ``right`` are the columns of numbers. Nothing is ever cut."""
+    cells = [list(head), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
+    for number, row in enumerate(cells):
+        padded = [
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield Text("  ".join(padded).rstrip(), style="" if number else "bold")
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def _edges_of_state(name: str, state: Mapping[str, Any]) -> Iterator[Edge]:
         yield Edge(name, "connected", state["connected"])
     if state["do"] == "use":
         yield Edge(name, "", state["start"])
-    if state["do"] == "hangup" and "next" not in state:
+    if state["do"] == "hangup" and "done" not in state.get("next", {}):  # the end; with leg B the flow goes on
         yield Edge(name, "", _END)
 
 

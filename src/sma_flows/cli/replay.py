@@ -46,7 +46,7 @@ Exit codes: 0 replayed (with --check: no difference), 1 a difference or a flow w
 @click.argument("flow", metavar="FLOW")
 @click.argument("events", nargs=-1, required=True, metavar="EVENTS...")
 @click.option("--check", is_flag=True, help="Compare with the recorded answers; exit code 1 on a difference.")
-@click.option("--exact", is_flag=True, help="With --check: the flow's revision inside the saved call counts, too.")
+@click.option("--exact", is_flag=True, help="With --check: revision and digests inside the saved call count, too.")
 @click.option("--record", is_flag=True, help="Write each answer beside its event.")
 @click.option("--quiet", is_flag=True, help="Print differences only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs; `response` is the raw answer.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.text import Text
 
 from sma_flows.cli.describe import MASK, action_line, event_line, legs_of
+from sma_flows.runtime import callstate
 
 if TYPE_CHECKING:
     from sma_flows.cli.story import Played
@@ -37,7 +38,9 @@ def in_words(step: Played, difference: Sequence[str] = ()) -> Text:
     text.append(f"{step.number:>2}  ", style="dim")
     text.append(mask.event(), style="cyan")
     text.append("\n")
-    moved = f"{result.before.state or '-'} -> {result.after}" if result.before != result.after else str(result.after)
+    moved = (
+        f"{result.before.state or '(start)'} -> {result.after}" if result.before != result.after else str(result.after)
+    )
     text.append(f"{_INDENT}{moved}", style="bold")
     text.append(f"   {step.milliseconds:.2f} ms", style="dim")
     if result.note and not result.actions:
@@ -121,7 +124,10 @@ class _Mask:
     def _hidden_values(self, types: Mapping[str, Any]) -> set[str]:
         """Texts that must not be shown wherever they occur. Very short ones would hide half of everything else."""
         found = set()
-        for call in (self._result.was, self._result.call):
+        details = self._step.event.get("CallDetails")
+        attributes = details.get("TransactionAttributes") if isinstance(details, dict) else None
+        was = callstate.load(attributes) if isinstance(attributes, dict) else None
+        for call in (was, self._result.call):
             for name, value in call.vars.items() if call is not None else ():
                 if types.get(name, {}).get("secrecy"):
                     found.add(str(value))

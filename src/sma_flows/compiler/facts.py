@@ -197,5 +197,6 @@ def facts_json(program: Program, kept: Mapping[str, frozenset[str]], always: Col
         "states": len(program.nodes),
         "longest_list": longest_list(program, sizes),
         "attributes_bytes": size,
+        "joined": joined,
         "note": note,
     }
