@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from sma_flows.hooks import Call, Reply
 from sma_flows.runtime.ask import Ask, Secret, ServiceReply
+from sma_flows.services.dispatch import LocalServices
+from sma_flows.services.local.database import Database
+from sma_flows.services.local.limits import LocalLimits
+from sma_flows.services.local.memo import LocalMemo
 
 from .script import ScriptError
 
@@ -82,6 +88,36 @@ class StubServices:
         ((outcome, values),) = stub.items()
         types = outcomes.get(outcome) or {}
         return outcome, {key: typed(value, types.get(key, {})) for key, value in (values or {}).items()}
+
+
+class StoredServices(StubServices):
+    """The same world behind the real dispatcher and a real store: what is declared `once` runs behind a memo record.
+
+    ``ran`` holds the token of every run of a hook that is `once`.
+    """
+
+    def __init__(self, stubs: Mapping[str, Any], state: dict[str, Any] | None = None) -> None:
+        super().__init__(stubs, state)
+        database = Database(":memory:")
+        self.ran: list[str] = []
+        self.local = LocalServices(memo=LocalMemo(database), limits=LocalLimits(database))
+
+    def perform(self, ask: Ask, deadline: float) -> ServiceReply:
+        """Hooks through the dispatcher, ports from the script."""
+        if ask.port != "hook":
+            return super().perform(ask, deadline)
+
+        def hook(call: Call, *args: object) -> Reply:
+            if ask.effect == "once":
+                self.ran.append(ask.token)
+            reply = super(StoredServices, self).perform(replace(ask, limits=()), deadline)
+            if reply.outcome == "failed":
+                raise RuntimeError("the script says so")
+            return Reply(reply.outcome, **reply.values)
+
+        self.local.functions = {(ask.revision, ask.name): hook}
+        declared = {key: value for key, value in ask.hook.items() if key not in ("builtin", "with")}
+        return self.local.perform(replace(ask, hook=declared), deadline)
 
 
 def typed(value: Any, kind: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from sma_flows.plan import Plan
 from .engine import HandlerEngine, RuntimeEngine, plan_text, runtime_for
 from .harness import Run
 from .script import Script, all_scripts
+from .stubs import StoredServices
 from .variations import (
     Event,
     altered,
@@ -68,6 +69,13 @@ def test_sequence_and_echo_do_not_matter(script: Script, change: Callable[[Event
 @SCRIPTS
 def test_an_event_that_comes_twice_has_no_effect_twice(script: Script, run_of: RunOf) -> None:
     duplicated(run_of(script), runtime_for(script))
+
+
+@SCRIPTS
+def test_with_a_store_an_effect_runs_once_however_often_its_event_comes(script: Script, run_of: RunOf) -> None:
+    services = StoredServices(script.stubs)
+    duplicated(run_of(script), runtime_for(script), services)
+    assert len(services.ran) == len(set(services.ran))
 
 
 @SCRIPTS

@@ -151,9 +151,9 @@ def _strangers(record: Record, stored: Mapping[int, Any]) -> Iterator[Event]:
         yield {**copy.deepcopy(base), "InvocationEventType": kind, **({"ActionData": data} if data else {})}
 
 
-def duplicated(run: Run, engine: Engine) -> None:
+def duplicated(run: Run, engine: Engine, services: StubServices | None = None) -> None:
     """Every event three more times (decision 6): with the old attributes, with the new ones, and as a late one."""
-    services = StubServices(run.script.stubs)
+    services = services or StubServices(run.script.stubs)
     stored: dict[int, Any] = {}
     for index, record in enumerate(run.records):
         event = record.sent()
