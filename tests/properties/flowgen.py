@@ -159,6 +159,7 @@ class _Maker:
             self.name, self.entry, self.names[0], states, defaults, retry, self.vars, self.hooks, self.outcomes
         )
         flow.subflows = {}
+        _end_used_up_loops(flow)
         _prune(flow)
         used = {state.fields[-1].removeprefix("use: ") for state in flow.states.values() if state.verb == "use"}
         flow.subflows = {name: sub for name, sub in self.subflows.items() if name in used}
@@ -232,7 +233,7 @@ class _Maker:
         self.vars[f"w_{name}"] = "one_of(red, green, blue)"
         self.hooks[hook] = (
             f"{{python: hooks.made:{hook}, outcomes: [{', '.join(HOOK_OUTCOMES)}], "
-            f"gives: {{w_{name}: one_of(red, green, blue)}}, effect: read, budget: 100ms}}"
+            f"gives: {{w_{name}: \"one_of(red, green, blue)\"}}, effect: read, budget: 100ms}}"
         )
         known = [var for var in self.vars if var != f"w_{name}"]
         args = rng.sample(known, min(len(known), rng.randint(0, 2)))
@@ -301,6 +302,25 @@ def edges(flow: GenFlow, name: str) -> dict[str, str]:
             out.setdefault(outcome, flow.defaults[outcome])
     out.update({f"key {key}": target for key, target in state.keys.items()})
     return out
+
+
+def _end_used_up_loops(flow: GenFlow) -> None:
+    """Let no loop consist of used-up states only: there `exhausted` would lead round for ever."""
+
+    def after(name: str) -> list[str]:
+        leads = edges(flow, name)
+        return [leads["exhausted"]] if "exhausted" in leads else list(leads.values())
+
+    for name, state in flow.states.items():
+        if state.visits and "exhausted" in state.next:
+            todo, seen = after(name), set[str]()
+            while todo:
+                other = todo.pop()
+                if other in flow.states and other not in seen:
+                    seen.add(other)
+                    todo += after(other)
+            if name in seen:
+                state.next["exhausted"] = "bye"
 
 
 def _prune(flow: GenFlow) -> None:

@@ -31,7 +31,7 @@ class Witness:
     def __call__(self, event: dict[str, Any]) -> Result:
         given = json.dumps(event)
         result = handle(self.program, event, now=NOW, services=self.world)
-        assert not result.error, result.error
+        assert not result.fault, result.fault
         assert json.dumps(event) == given, "the event was changed"
         CHECKER.answer(event, result.response)
         again = handle(self.program, json.loads(given), now=NOW, services=World(self.world.seed))

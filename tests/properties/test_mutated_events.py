@@ -36,7 +36,7 @@ def answer(program: Program, event: dict[str, Any]) -> None:
     """Answer one event and check the answer; the runtime's own error path counts as an exception."""
     before = copy.deepcopy(event) if len(str(event)) < 20_000 else None
     result = handle(program, event, now=NOW, services=World(1))
-    assert not result.error or result.note == "unreadable event", result.error
+    assert not result.fault or result.note == "unreadable event", result.fault
     if before is not None and before == before:  # NaN is not equal to itself
         assert json.dumps(event) == json.dumps(before), "the event was changed"
     CHECKER.answer(event, result.response)
@@ -86,7 +86,7 @@ def test_events_damaged_with_any_json_are_answered(data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(["ActionData", "CallDetails", "Sequence", "InvocationEventType", "SchemaVersion"]))
     event[key] = data.draw(JSON)
     result = handle(program, event, now=NOW, services=World(1))
-    assert not result.error or result.note == "unreadable event"
+    assert not result.fault or result.note == "unreadable event"
     CHECKER.answer(event, result.response)
 
 

@@ -80,11 +80,11 @@ class FlowCall:
             self.talking = self.talking and outcome not in node.edges
         if node is not None and node.frees and outcome == "done":
             self.talking = False
-        before = self.state
+        tries = self.tries
         self._fire(outcome)
         if was_talking and not self.talking:
             self.base = ""
-        if self.state == before and self.tries:
+        if self.tries > tries:
             return self  # another attempt at the same question
         return self._arrive()
 
@@ -125,14 +125,15 @@ class FlowCall:
             if node is None:
                 return self
             self.tries = 0
-            for counter in node.resets:
-                self.counts.pop(counter, None)
             if node.visits and counted:
                 if self.counts.get(node.counter, 0) >= node.visits:
                     self._fire("exhausted")
                     continue
                 self.counts[node.counter] = self.counts.get(node.counter, 0) + 1
             counted = True
+            # Only a state that runs starts other counts again; otherwise two used-up states could feed each other.
+            for counter in node.resets:
+                self.counts.pop(counter, None)
             self.visited.append(node.name)
             if node.listens and not self.talking:
                 self.base = node.name
