@@ -37,6 +37,10 @@ class Scope:
         """The full name of a variable, state, hook, prompt or schedule."""
         return full(self.prefix, own)
 
+    def is_prompt(self, name: str) -> bool:
+        """Whether a plain word names a prompt of the catalogue, and so stands for itself."""
+        return name not in self.flow.variables and bool(self.flow.catalogue and name in self.flow.catalogue.prompts)
+
     def target(self, own: str) -> str:
         """The full name of a target."""
         return own if own in ("hangup", "back") else self.prefix + own
@@ -65,6 +69,8 @@ def _part(part: object) -> str | Expr:
 def expression(expr: Expr, scope: Scope) -> list[Any]:
     """An expression with full names, as the runtime reads it."""
     if expr.op == "var":
+        if len(expr.args) == 1 and scope.is_prompt(str(expr.args[0])):
+            return ["lit", scope.prefix + str(expr.args[0])]
         return ["var", scope.name(str(expr.args[0])), *expr.args[1:]]
     if expr.op == "text":
         return ["text", parts_json([_part(part) for part in expr.args], scope)]

@@ -241,7 +241,8 @@ def _edges(state: ResolvedState, flow: ResolvedFlow) -> dict[str, Edge]:
             edges[outcome] = Edge(own[outcome], "own", flow.span(*state.path, "next", outcome))
         elif state.verb in FINAL and outcome == "failed":
             edges[outcome] = Edge("hangup", "builtin", state.span)
-        elif outcome in flow.model.defaults.next:
+        elif outcome in flow.model.defaults.next and not (isinstance(model, ChooseState) and outcome != "failed"):
+            # The cases of a `choose` are its own words, even where one is called like an outcome of another verb.
             edges[outcome] = Edge(flow.model.defaults.next[outcome], "defaults", flow.span("defaults", "next", outcome))
         elif (state.verb, outcome) in BUILT_IN:
             edges[outcome] = Edge(BUILT_IN[state.verb, outcome], "builtin", state.span)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sma_flows.protocol.actions import CODES, Action
@@ -33,7 +33,7 @@ class Step:
     ask: Ask | None = None
     frame: Frame | None = None
     flow: FlowProgram | None = None
-    values: Mapping[str, Any] | None = None
+    values: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 def release(event: Invocation) -> list[Action]:

@@ -7,7 +7,7 @@ three and a half seconds after the event came in, whatever the hooks do.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sma_flows.errors import ProtocolError, ServiceError
@@ -59,7 +59,7 @@ class Result:
     note: str = ""
     asks: tuple[Ask, ...] = ()
     fault: str = ""
-    values: Mapping[str, Any] | None = None
+    values: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def after(self) -> Position:

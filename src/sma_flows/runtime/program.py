@@ -141,6 +141,8 @@ class FlowProgram:
         self.policy = Policy(plan.get("policy") or {}, self.value)
         self.schedules = {name: Schedule(item) for name, item in plan.get("schedules", {}).items()}
         self.updates = {item["name"]: Update(item, env) for item in plan.get("updates", ())}
+        self.stops = frozenset(name for update in self.updates.values() for name in update.during or ())
+        """States that an update names: the call must be seen to be there, so no list goes on past them."""
         self.tokens = frozenset(name for name, kind in self.types.items() if kind.get("secrecy") == "masked")
         self.secrets = frozenset(name for name, kind in self.types.items() if kind.get("secrecy") == "secret")
         self.cleanup: Sequence[Mapping[str, Any]] = plan.get("cleanup", ())

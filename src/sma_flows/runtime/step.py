@@ -181,7 +181,7 @@ def _lost(turn: Turn) -> Step | None:
     note = "no saved call" if turn.call is None else "unknown revision"
     if event.type in (ev.ACTION_SUCCESSFUL, ev.ACTION_FAILED):
         return last_words(turn, note)
-    if event.type == ev.HANGUP:
+    if event.type == ev.HANGUP and any(leg is not None and not leg.alive for leg in (event.leg_a, event.leg_b)):
         return Step(note, release(event))
     return None if event.type == ev.CALL_ANSWERED and turn.call is None else turn.nothing(note)
 

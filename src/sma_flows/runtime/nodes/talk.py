@@ -43,7 +43,13 @@ class SayNode(Node):
         actions = self.before(frame) + self.talk.actions(frame)
         if not actions:
             return frame.leave(self, "done" if frame.line_dead or frame.legs(self.talk.leg) else "failed")
-        return frame.leave(self, "done") if frame.add(self, actions) else None
+        if not frame.add(self, actions):
+            return None
+        target = frame.leave(self, "done")
+        if self.name in self.flow.stops and target is not None:
+            frame.call.then = target
+            return None
+        return target
 
 
 class PlayNode(SayNode):
