@@ -205,9 +205,7 @@ def samples() -> dict[str, dict[str, Any]]:
         ),
         "hangup-leg-a": _event(7, "HANGUP", _hangup(A, "LEG-A", 0), status="Disconnected"),
         "hangup-leg-b": _event(7, "HANGUP", _hangup(B, "LEG-B", 0), leg_b="number", status_b="Disconnected"),
-        "hangup-not-answered": _event(
-            3, "HANGUP", _hangup(A, "LEG-A", 480), inbound=False, status="Disconnected"
-        ),
+        "hangup-not-answered": _event(3, "HANGUP", _hangup(A, "LEG-A", 480), inbound=False, status="Disconnected"),
         "invalid-lambda-response": {
             **_event(4, "INVALID_LAMBDA_RESPONSE"),
             "ErrorType": "TransactionAttributesInvalidMapSize",
