@@ -7,7 +7,8 @@ looks like this, and holds what its command prints::
     <!-- end -->
 
 Instead of a command a block may quote a file (``file flows/dial-in.yaml``) or some of its lines, from the first that
-contains one text to the last before one that contains another (``file flows/dial-in.yaml "start:" .. "spanish:"``).
+contains one text to the last before one that contains another (``file flows/dial-in.yaml "start:" .. "spanish:"``),
+or to the end of the file (``file flows/dial-in.yaml "start:"``).
 A command may be followed by ``; lines 4`` (only the first four, and an ellipsis) or by
 ``; after FILE: "old" -> "new"``: it then runs on a copy of the repository's flows in which FILE was edited.
 """
@@ -29,7 +30,7 @@ from sma_flows.cli.codes import markdown
 from sma_flows.flow.codes import CODES
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "language.md")
+PAGES = (ROOT / "README.md",)
 RULES = ROOT / "docs" / "rules.md"
 
 _BLOCK = re.compile(r"(?P<head><!-- generated: (?P<what>.*?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL)
@@ -85,9 +86,9 @@ def _quoted_file(words: list[str]) -> str:
     lines = (ROOT / words[0]).read_text("utf-8").splitlines()
     if len(words) == 1:
         return "\n".join(lines)
-    begin, _, end = words[1:]
+    begin, end = words[1], words[3] if len(words) > 3 else None
     start = next(index for index, line in enumerate(lines) if begin in line)
-    stop = next(index for index, line in enumerate(lines) if index > start and end in line)
+    stop = next((index for index, line in enumerate(lines) if end and index > start and end in line), len(lines))
     return "\n".join(lines[start:stop])
 
 

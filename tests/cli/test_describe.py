@@ -18,6 +18,7 @@ LEGS = {"a": "A", "b": "B"}
     [
         ("Speak", {"CallId": "a", "Text": "Hi."}, 'Speak "Hi."'),
         ("Speak", {"CallId": "b", "Text": "Hola.", "LanguageCode": "es-US"}, 'Speak "Hola." [es-US] (leg B)'),
+        ("Speak", {"Text": "<speak>You &amp; <b>me</b></speak>", "TextType": "ssml"}, 'Speak "You & me"'),
         ("PlayAudio", {"AudioSource": {"BucketName": "p", "Key": "x.wav"}}, "PlayAudio p/x.wav"),
         (
             "PlayAudio",

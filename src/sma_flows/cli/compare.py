@@ -14,7 +14,7 @@ __all__ = ["difference", "same"]
 
 _HEADER: Final = "sf"
 _DIGESTS: Final = (2, 10, 11, 12, 16)
-"""Fields of the header that follow every rewording: revision, fingerprint, marks of the lists (``runtime/callstate``)."""
+"""Fields of the header that follow every rewording: revision, fingerprint, marks of lists (``runtime/callstate``)."""
 
 _TOKENS: Final = "st"
 _HIDDEN: Final = "JoinToken"
@@ -23,8 +23,8 @@ _HIDDEN: Final = "JoinToken"
 def same(answer: Mapping[str, Any], recorded: Mapping[str, Any], *, exact: bool = False) -> bool:
     """Whether two answers mean the same to the service.
 
-    No actions and an empty list are equal, an absent key and null are equal. Unless *exact*, revision and digests inside
-    the saved call do not count: they change with every edit of a flow, and what was said differs in the action itself.
+    No actions and an empty list are equal, an absent key and null are equal. Unless *exact*, revision and digests
+    inside the saved call do not count: they change with every edit of a flow.
     """
     return _normal(answer, exact) == _normal(recorded, exact)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -11,6 +13,7 @@ __all__ = ["MASK", "action_line", "event_line", "legs_of"]
 MASK: Final = "***"
 """Shown in place of what a caller typed in secret and of join tokens."""
 
+_MARKUP: Final = re.compile(r"<[^>]*>")
 _TARGETS: Final = frozenset({"CallId", "ParticipantTag"})
 _Parameters: TypeAlias = Mapping[str, Any]
 
@@ -124,8 +127,12 @@ def _file(source: Any) -> str:
 
 
 def _spoken(parameters: _Parameters) -> str:
-    voice = parameters.get("LanguageCode")
-    return _quoted(parameters.get("Text", "")) + (f" [{voice}]" if voice else "")
+    """The words as they are heard, and the language unless it is English."""
+    text = str(parameters.get("Text", ""))
+    if parameters.get("TextType") == "ssml":
+        text = html.unescape(_MARKUP.sub("", text)).strip() or text
+    language = str(parameters.get("LanguageCode") or "en")
+    return _quoted(text) + ("" if language.startswith("en") else f" [{language}]")
 
 
 def _played(parameters: _Parameters) -> str:
