@@ -127,7 +127,7 @@ def _send(work: _Work, payload: Mapping[str, Any]) -> None:
     if work.ports.outbox is None:
         raise ServiceError("no place to send things to is configured")
     kind = str(work.ask.hook["builtin"])
-    work.ports.outbox.send(kind, work.ask.token, {**work.settings, **payload, **work.more}, work.now, work.timeout_s)
+    work.ports.outbox.send(kind, work.ask.token, {**work.settings, **payload}, work.now, work.timeout_s)
 
 
 def _find(work: _Work) -> ServiceReply:
@@ -171,12 +171,12 @@ def _meeting_close(work: _Work) -> ServiceReply:
 
 
 def _post(work: _Work) -> ServiceReply:
-    _send(work, {"text": work.text(0)})
+    _send(work, {**work.more, "text": work.text(0)})
     return DONE
 
 
 def _queue(work: _Work) -> ServiceReply:
-    _send(work, {"message": work.fixed[0]})
+    _send(work, {**work.more, "message": work.fixed[0]})
     return DONE
 
 

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -97,6 +97,11 @@ class Database:
             if self._connection is not None and self._pid == os.getpid():
                 self._connection.close()
             self._connection = None
+
+    def __del__(self) -> None:
+        """A store that nobody has any more is closed."""
+        with suppress(Exception):  # also when the interpreter ends and half of it is gone
+            self.close()
 
     @contextmanager
     def _held(self, timeout_s: float) -> Iterator[sqlite3.Connection]:
