@@ -17,7 +17,7 @@ PYTHON ?= $(shell for each in python3.12 python3.13 python3.11 python3.14 python
 
 WORKERS ?= auto
 
-.PHONY: help setup demo test check lint types imports bench docs golden clean
+.PHONY: help setup demo test check lint types imports bench docs events clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -75,9 +75,8 @@ bench: $(VENV)/.developer  ## measure, and write docs/benchmarks.md
 docs: $(VENV)/.developer  ## write the generated pages of docs/ and the generated blocks of README.md
 	@$(BIN)/python docs/generate.py
 
-golden: $(VENV)/.developer  ## record the answers to events/ again; read the difference before you commit it
-	@for each in events/*/; do \
-		$(BIN)/sma-flows replay --record --quiet "flows/$$(basename "$$each").yaml" "$$each" || exit 1; done
+events: $(VENV)/.developer  ## play tests/flows/stories into events/ again; read the difference before you commit it
+	@$(BIN)/python -m tests.flows.make_events
 
 clean:  ## remove what was built, and the environment
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
