@@ -39,7 +39,7 @@ MAX_ALIASED: Final = 10_000
 # What YAML 1.1 may contain, without the byte order mark in the middle of a text, on which PyYAML's parsers differ.
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _HASH_KEY: Final = re.compile(r"\s*(#):(?:\s+[a-z][a-z0-9_]*)?\s*")
-_HASH_VALUE: Final = re.compile(r"\s*:?\s+(#)\s*")
+_HASH_VALUE: Final = re.compile(r"\s*:\s+(#)\s*")
 
 
 class PureParser(Reader, Scanner, Parser):
@@ -284,6 +284,8 @@ class _Builder:
             self.found.append(_control(span, bad[0]))
             text = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
         style = event.style or ""
+        if not text and not style:
+            return Scalar("", False, self._before(span), 0)
         if style in ("|", ">") or span.line != span.end_line:
             self.texts.append(span)
             return Scalar(text, bool(style), self._trimmed(span))
@@ -300,6 +302,17 @@ class _Builder:
             col = len(self.lines[line - 1]) + 1
         last = self.lines[line - 1][: col - 1].rstrip() if line <= len(self.lines) else ""
         return Span(span.file, span.line, span.col, line, max(len(last) + 1, 1 if line > span.line else span.col + 1))
+
+    def _before(self, span: Span) -> Span:
+        """The place behind the last visible character in front of a value with nothing in it."""
+        line, col = min(span.line, len(self.lines)), span.col
+        if line < span.line:
+            col = len(self.lines[line - 1]) + 1
+        while line > 1 and not self.lines[line - 1][: col - 1].strip():
+            line -= 1
+            col = len(self.lines[line - 1]) + 1
+        col = len(self.lines[line - 1][: col - 1].rstrip()) + 1
+        return Span(span.file, line, col, line, col)
 
     def _alias(self, event: Any) -> None:
         span = self._span(event.start_mark, event.end_mark)
@@ -373,7 +386,7 @@ class _Builder:
                 self.found.append(self._twice(key, first[key.text]))
                 continue
             first[key.text] = key
-            entries.append((key, self._hash_value(value)))
+            entries.append((key, self._hash_value(_behind(key, value))))
         return Mapping_(tuple(entries), self._extent(frame, flow, end))
 
     def _bad_key(self, key: Node) -> Diagnostic:
@@ -401,7 +414,7 @@ class _Builder:
         if not isinstance(value, Scalar) or value.text or value.quoted or value.span.line > len(self.lines):
             return value
         line = self.lines[value.span.line - 1]
-        match = _HASH_VALUE.fullmatch(line, max(0, value.span.col - 2)) or re.fullmatch(r"\s*-\s+(#)\s*", line)
+        match = _HASH_VALUE.fullmatch(line, value.span.col - 1) or re.fullmatch(r"\s*-\s+(#)\s*", line)
         if match is None:
             return value
         at = Span(self.name, value.span.line, match.start(1) + 1, value.span.line, match.end(1) + 1)
@@ -466,6 +479,14 @@ class _Builder:
             )
         )
         return Scalar(text, False, span, 0 if whole else None)
+
+
+def _behind(key: Scalar, value: Node) -> Node:
+    """A value with nothing in it stands behind its key; the parsers differ on that."""
+    if not isinstance(value, Scalar) or value.text or value.quoted:
+        return value
+    end = key.span
+    return Scalar("", False, Span(end.file, end.end_line, end.end_col, end.end_line, end.end_col), 0)
 
 
 def _text(node: Node) -> str:

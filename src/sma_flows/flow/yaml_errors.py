@@ -116,9 +116,13 @@ class _Explainer:
             match = _HASH_IN_FLOW.search(self.text(line))
             if match:
                 return hash_diagnostic(self.span(line, match.start(1) + 1), "everything from '#' on is a comment")
+        if self.start_line > max(1, len(self.lines)) or not self.text(self.start_line):
+            self.start_line = max((number for number, line in enumerate(self.lines, 1) if line.strip()), default=1)
+            self.start_col = len(self.text(self.start_line))
         before = self.text(self.start_line)[: self.start_col]
         opened = max(before.rfind("{"), before.rfind("["))
         sign = before[opened] if opened >= 0 else "{"
+        self.start_col = opened + 1 if opened >= 0 else self.start_col
         close = {"{": "}", "[": "]"}[sign]
         ended = self.line > len(self.lines) or not self.text(self.line)[self.col - 1 :].strip()
         if ended or self.line > self.start_line:
