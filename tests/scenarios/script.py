@@ -116,13 +116,21 @@ class _Loader(yaml.CBaseLoader):
 
 
 def load_scripts(folder: Path) -> tuple[Script, ...]:
-    """The scripts of one scenario folder, in order."""
-    path = folder / "script.yaml"
+    """The scripts of one scenario folder, in order: those of the scenario, then what else its words promise."""
+    data = _read(folder / "script.yaml")
+    scripts = [_script(data, raw, folder, f"{folder.name}/script.yaml") for raw in data["scripts"]]
+    more = folder / "more.yaml"
+    if more.exists():
+        data = {**data, **_read(more)}
+        scripts += [_script(data, raw, folder, f"{folder.name}/more.yaml") for raw in data["scripts"]]
+    return tuple(scripts)
+
+
+def _read(path: Path) -> dict[str, Any]:
     with path.open(encoding="utf-8") as stream:
         data = yaml.load(stream, Loader=_Loader)
-    where = f"{folder.name}/script.yaml"
-    _known(data, FILE_KEYS, where)
-    return tuple(_script(data, raw, folder, where) for raw in data["scripts"])
+    _known(data, FILE_KEYS, f"{path.parent.name}/{path.name}")
+    return dict(data)
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,9 @@ def test_events_are_what_the_service_sends() -> None:
 
 def test_every_acceptance_script_is_here() -> None:
     scripts = all_scripts()
-    assert len({script.name for script in scripts}) == len(scripts) == 65
-    assert sum(len(script.steps) for script in scripts) >= 286
-    assert {script.scenario for script in scripts} == {f"A{number:02}" for number in range(1, 33)}
+    assert len({script.name for script in scripts}) == len(scripts)
     assert all(script.name.startswith(script.scenario) and script.folder.name == script.scenario for script in scripts)
+    given = [script for script in scripts if re.fullmatch(r"A[0-9]{2}[a-e]", script.name)]
+    assert len(given) == 65
+    assert sum(len(script.steps) for script in given) >= 286
+    assert {script.scenario for script in given} == {f"A{number:02}" for number in range(1, 33)}

@@ -203,7 +203,8 @@ def _could_be_new(record: Record, past: Sequence[Record]) -> bool:
     """Could the same event, a Sequence later, be a second one of its kind?
 
     Keys and updates may come twice. A report can be taken for a new one when the list that was sent in answer ends with
-    the very action that was reported, parameter by parameter.
+    the very action that was reported, parameter by parameter; a failure when it holds one of that type at all (decision
+    25: what fits no action exactly is taken for the last of its type, because silence would be worse).
     """
     if record.kind in ("DIGITS_RECEIVED", "CALL_UPDATE_REQUESTED", "INVALID_LAMBDA_RESPONSE"):
         return True
@@ -212,8 +213,9 @@ def _could_be_new(record: Record, past: Sequence[Record]) -> bool:
     data = record.sent()["ActionData"]
     lists = [item.actions() for item in past if item.call == record.call and item.actions()]
     newest = lists[-1] if lists else []
-    candidates = newest[-1:] if record.kind == "ACTION_SUCCESSFUL" else newest
-    return any(action["Type"] == data["Type"] and _echoes(action, data["Parameters"]) for action in candidates)
+    if record.kind == "ACTION_FAILED":
+        return any(action["Type"] == data["Type"] for action in newest)
+    return any(action["Type"] == data["Type"] and _echoes(action, data["Parameters"]) for action in newest[-1:])
 
 
 def _echoes(action: Mapping[str, Any], echo: Mapping[str, Any]) -> bool:
