@@ -8,14 +8,16 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from sma_flows.cli.app import cli
 from sma_flows.protocol.check import check_emit_rules, check_event, check_response
 
-from .desk import EVENTS, SIX, Desk
+from .desk import EVENTS, FLOWS, SIX, Desk
 from .make_events import present, wanted
 from .network import Network
 from .samples import ACTIONS
-from .stories import Story, file_names, read_stories
+from .stories import file_names, read_stories
 
 STORIES = read_stories()
 REVISION = re.compile(r'("sf": "[^|"]*\|[^|"]*\|)[0-9a-f]{12}')
@@ -34,10 +36,6 @@ KINDS = (
     "CALL_UPDATE_REQUESTED",
     "INVALID_LAMBDA_RESPONSE",
 )
-
-
-def folder_of(story: Story) -> str:
-    return story.folder
 
 
 @cache
@@ -113,3 +111,13 @@ def test_there_is_a_sample_of_every_event(kind: str) -> None:
 def test_the_action_of_a_sample_is_one_that_the_service_takes(action: str) -> None:
     parameters = {"CallId": "a", **ACTIONS[action][0]}
     assert check_response({"SchemaVersion": "1.0", "Actions": [{"Type": action, "Parameters": parameters}]}) == []
+
+
+@pytest.mark.parametrize("flow", SIX)
+def test_replay_finds_the_recorded_answers(flow: str) -> None:
+    done = CliRunner().invoke(cli, ["replay", "--check", "--quiet", str(FLOWS / f"{flow}.yaml"), str(EVENTS / flow)])
+    assert (done.exit_code, done.output.strip()) == (0, f"{len(recorded(flow))} answers are as recorded")
+
+
+def recorded(flow: str) -> list[Path]:
+    return list((EVENTS / flow).rglob("*.response.json"))
