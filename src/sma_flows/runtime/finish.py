@@ -112,18 +112,16 @@ def _remember(frame: Frame) -> None:
     if call.last and call.last != "rest":
         call.was = call.last
     codes = "".join([CODES[action["Type"]] for action in frame.actions])
-    tail, owner = frame.owners[-1]
+    tail = next(tail for tail, _ in reversed(frame.owners) if tail != "+")
     call.last = f"{codes}.{tail.partition('.')[2]}"
-    hangs_up = codes[-1] == "H" and ".A." in tail
+    hangs_up = codes[-1] == "H" and tail[2] == "A"
     if hangs_up != ("h" in call.flags):
         call.flags = call.flags + "h" if hangs_up else call.flags.replace("h", "")
-    if len(frame.owners) > 1 or owner != call.pos:
+    call.owners = ""
+    if len(frame.owners) > 1:
         target = frame.failure_target(call.pos)
-        call.owners = ",".join(
-            [f"{mark}={name}" for mark, name in frame.owners if name and frame.failure_target(name) != target]
-        )
-    else:
-        call.owners = ""
+        if any(tail != "+" and frame.failure_target(name) != target for tail, name in frame.owners):
+            call.owners = ",".join([f"{tail}={name}" for tail, name in frame.owners])
 
 
 def _keep(frame: Frame) -> None:

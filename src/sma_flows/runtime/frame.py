@@ -65,6 +65,8 @@ class Frame:
     hops = 0
     note = ""
     resting = False
+    risky = False
+    """A pending action leads to a place of its own when it fails: what comes behind it may never happen."""
     resume: Callable[[Frame, ServiceReply], str | None] | None = None
     todo: Sequence[Callable[[Frame], bool]] = ()
     """Clean-up steps still to be asked for."""
@@ -180,7 +182,7 @@ class Frame:
             self.call.then = HANG_UP
             return None
         self.actions.append({"Type": "Hangup", "Parameters": {**self.leg("A"), "SipResponseCode": "0"}})
-        self.owners.append(("H.A.0", ""))
+        self.owners.append(("H.A.0", self.call.pos))
         self.call.then = ""
         return None
 
@@ -199,30 +201,37 @@ class Frame:
                 return False
             self.actions += [part[1] for part in actions]
             self.owners += owners
+        elif self.owners:
+            self.actions = [part[1] for part in actions]
+            self.owners += owners
         else:
             self.actions = [part[1] for part in actions]
             self.owners = owners
         self.call.pos = name
         self.call.then = ""
+        self.risky = self.risky or "failed" in node.own
         return True
 
     def _unclear(self, node: Node, owners: Sequence[tuple[str, str]]) -> bool:
+        """Whether a failure could not be told from one of an earlier action that leads elsewhere."""
         target = self.failure_target(node.name)
         for tail, owner in self.owners:
-            if owner != node.name and any(tail == new for new, _ in owners) and self.failure_target(owner) != target:
+            twin = owner != node.name and tail != "+" and any(tail == new for new, _ in owners)
+            if twin and self.failure_target(owner) != target:
                 return True
         return False
 
     def failure_target(self, owner: str) -> str:
-        """Where a failure of *owner* leads; `*` means wherever the defaults say."""
+        """Where a failure of *owner* leads, and whether the state itself says so."""
         if not owner:
-            return "*"
+            return ""
         node = self.flow.node(owner)
-        return str(node.next.get("failed")) if "failed" in node.own else "*"
+        return f"{'' if 'failed' in node.own else '*'}{node.next.get('failed')}"
 
-    def cut_before(self, target: str) -> None:
-        """End the list here; the walk goes on at *target* when its last action has reported."""
-        self.call.then = target
+    def counted(self, counter: str) -> None:
+        """A state was entered behind actions that can lead elsewhere when they fail: its visit can be taken back."""
+        if self.risky:
+            self.owners.append(("+", counter))
 
     # ---- legs ----------------------------------------------------------------------------------------------------
 

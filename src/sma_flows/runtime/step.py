@@ -21,103 +21,18 @@ from sma_flows.runtime.ending import clean_up, next_clean_up
 from sma_flows.runtime.finish import Step, finish, release, touch
 from sma_flows.runtime.frame import HANG_UP, Frame, StepError, has_departed
 from sma_flows.runtime.nodes import Connector, HangupNode, Node
+from sma_flows.runtime.turn import Turn
 from sma_flows.runtime.values import MismatchError, coerce
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from sma_flows.protocol.events import Invocation
-    from sma_flows.runtime.program import FlowProgram, Program
+    from sma_flows.runtime.program import Program
 
 MAX_UPDATES: Final = 200
 """Updates of one name that a call accepts. Outside events can come at 5 per second and invocations are limited to
 1,000 per call (contract L13); the rest is answered with nothing (decision 32)."""
-
-
-class Turn:
-    """One event on its way through the tables. Made and dropped within one step."""
-
-    __slots__ = ("_tail", "call", "event", "flow", "now", "program")
-
-    def __init__(self, program: Program, call: Call | None, event: Invocation, now: dt.datetime) -> None:
-        self.program = program
-        self.call = call
-        self.event = event
-        self.now = now
-        self.flow: FlowProgram | None = program.flow(call.revision) if call is not None else None
-        self._tail: str | None = None
-
-    def nothing(self, note: str) -> Step:
-        """The answer without actions and attributes: the running list goes on."""
-        return Step(note, [], flow=self.flow)
-
-    def frame(self) -> Frame:
-        """The working copy for this event, made at most once. Only with a saved call of a known revision."""
-        call, flow = self.known()
-        return Frame(flow, call, self.event, self.now)
-
-    def known(self) -> tuple[Call, FlowProgram]:
-        """The saved call and its flow; the checks have ended turns without them.
-
-        Raises:
-            StepError: there is none.
-        """
-        if self.call is None or self.flow is None:
-            raise StepError("no saved call")
-        return self.call, self.flow
-
-    @property
-    def mark(self) -> str:
-        """Digest of the echoed parameters."""
-        return self.tail.rpartition(".")[2]
-
-    @property
-    def tail(self) -> str:
-        """The event's action as the saved call writes it: type, leg, digest."""
-        if self._tail is None:
-            event = self.event
-            action = event.action
-            self._tail = f"{CODES.get(action, '?')}.{event.leg}.{mark(action, event.params)}" if action else ".."
-        return self._tail
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells this event from others of the same Sequence. Never digits: not even a digest of them (item 15)."""
-        return f"{self.event.type}.{self.tail}"
-
-    def fits(self) -> str:
-        """``last``, ``was`` or ``none``: which list this report belongs to (decisions 8 and 9)."""
-        call, tail = self.call, self.tail
-        if call is None:
-            return "none"
-        if call.last.endswith(tail) and not call.was.endswith(tail):
-            return "last"
-        last, last_exact = self._compare(call.last)
-        was, was_exact = self._compare(call.was)
-        if last_exact and was_exact:
-            late = 0 <= self.event.sequence < call.q and "s" not in call.flags
-            return "was" if late else "last"
-        if last_exact:
-            return "last"
-        if was_exact:
-            return "was"
-        return "last" if last else "was" if was else "none"
-
-    def _compare(self, saved: str) -> tuple[bool, bool]:
-        """Whether the event is of the type and leg of a saved tail, and whether its digest is the same too."""
-        codes, _, rest = saved.partition(".")
-        code, event_leg, digest = self.tail.split(".")
-        if not rest or codes[-1] != code:
-            return False, False
-        leg, _, saved_digest = rest.partition(".")
-        if event_leg and event_leg != leg:
-            return False, False
-        return True, digest == saved_digest
-
-    def in_list(self, tail: str) -> bool:
-        """Whether the event's action type stands anywhere in the list whose tail this is."""
-        codes, dot, _ = tail.partition(".")
-        return bool(dot) and CODES.get(self.event.action, "?") in codes
 
 
 # ---- checks: first hit decides (decision 10) -----------------------------------------------------------------------
@@ -299,6 +214,7 @@ def _arguments(turn: Turn) -> Step:
     turn.flow = flow
     turn.call = Call(flow.name, flow.revision)
     frame = turn.frame()
+    _initial(frame)  # they hold from here on: a call that is never answered is cleaned up with them
     given = turn.event.arguments
     for name in flow.inputs:
         kind = flow.types.get(name, {"t": "text", "max": 2048})
@@ -345,24 +261,10 @@ def _follow(frame: Frame) -> None:
 
 def _failure(turn: Turn) -> Step:
     """An action of the current list failed: the outcome of the state that owns it (decision 25)."""
-    (call, _), event = turn.known(), turn.event
     frame = turn.frame()
-    owner = call.pos
-    if call.owners:
-        code = CODES.get(event.action, "?")
-        found = ""
-        for item in call.owners.split(","):
-            tail, _, name = item.partition("=")
-            kind, leg, digest = tail.split(".")
-            if kind == code and (not event.leg or leg == event.leg):
-                found = found or name
-                if digest == turn.mark:
-                    found = name
-                    break
-        tail_code = call.last.partition(".")[0][-1:]
-        if found and (tail_code != code or call.last.rpartition(".")[2] != turn.mark):
-            owner = found
-    frame.call.then = ""
+    call = frame.call
+    owner = _owner(turn, frame) if call.owners else call.pos
+    call.then = ""
     target: str | None
     if not owner:
         target = HANG_UP
@@ -377,14 +279,32 @@ def _failure(turn: Turn) -> Step:
     return finish(frame, "failed", turn.fingerprint)
 
 
+def _owner(turn: Turn, frame: Frame) -> str:
+    """The state whose action failed, in list order; visits of states behind it never happened and are taken back."""
+    call, event = frame.call, turn.event
+    code = CODES.get(event.action, "?")
+    items = [item.partition("=")[::2] for item in call.owners.split(",")]
+    found = -1
+    for number, (tail, _) in enumerate(items):
+        kind, _, rest = tail.partition(".")
+        leg, _, digest = rest.partition(".")
+        if kind == code and (not event.leg or leg == event.leg):
+            if digest == turn.mark:
+                found = number
+                break
+            if found < 0:
+                found = number
+    if found < 0:
+        return call.pos
+    for tail, counter in items[found:]:
+        if tail == "+" and frame.counters.get(counter, 0) > 0:
+            frame.counters[counter] -= 1
+    return items[found][1]
+
+
 def _stray_failure(turn: Turn) -> Step:
-    """A failure that is not the tail's: it may be of an action in the middle of the current list."""
-    call = turn.call
-    if call is None or call.last in ("", "rest") or not turn.in_list(call.last):
-        return turn.nothing("failure of nothing that runs")
-    if turn.in_list(call.was) and call.was.rpartition(".")[2] == turn.mark:
-        return turn.nothing("late failure")
-    return _failure(turn)
+    """A failure that fits neither list."""
+    return turn.nothing("failure of nothing that runs")
 
 
 def _keys(turn: Turn) -> Step:
@@ -517,7 +437,9 @@ def take(program: Program, call: Call | None, event: Invocation, now: dt.datetim
             found = check(turn)
             if found is not None:
                 return found
-    return REACTIONS[kind][turn.fits() if kind in _REPORTS else "last"](turn)
+    if kind == ev.ACTION_SUCCESSFUL:
+        return REACTIONS[kind][turn.fits()](turn)
+    return REACTIONS[kind][turn.fits_failure() if kind == ev.ACTION_FAILED else "last"](turn)
 
 
 def _plain(turn: Turn) -> bool:

@@ -34,6 +34,9 @@ class Node:
     silent: ClassVar[bool] = False
     """The verb itself sends no action."""
 
+    changes: ClassVar[bool] = False
+    """The state changes variables: it is not entered behind an action whose failure may lead past it."""
+
     main: ClassVar[str] = "done"
     """The first outcome of the verb."""
 
@@ -71,7 +74,7 @@ class Node:
 
     def enter(self, frame: Frame) -> str | None:
         """Count the visit, then work."""
-        if self.alone and frame.actions:
+        if frame.actions and (self.alone or (frame.risky and (self.changes or self.resets))):
             frame.call.then = self.name
             return None
         if self.count is not None:
@@ -79,6 +82,7 @@ class Node:
             if self.visits and visit > self.visits:
                 return frame.leave(self, "exhausted")
             frame.counters[self.count] = visit
+            frame.counted(self.count)
         if self.resets:
             for counter in self.resets:
                 frame.counters.pop(counter, None)

@@ -136,6 +136,7 @@ class SetNode(Node):
     """Assign variables, in order."""
 
     silent = True
+    changes = True
     __slots__ = ("pairs",)
 
     def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
@@ -156,6 +157,7 @@ class TakeNode(Node):
     """Remove the first element of a list into a variable."""
 
     silent = True
+    changes = True
     main = "taken"
     __slots__ = ()
 
@@ -174,6 +176,7 @@ class UseNode(Node):
     """Enter a sub-flow: its variables are fresh, its inputs assigned, the way back is remembered."""
 
     silent = True
+    changes = True
     __slots__ = ("given",)
 
     def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
