@@ -1,0 +1,85 @@
+"""What the acceptance scenarios leave open (``extra/``): the reaction table cell by cell, bounds, sub-flows, texts, hours.
+
+Same format, same harness, same variations as the scenarios. A script that overlaps events on purpose (``stored``,
+``sent``) is played and replayed, but not varied: there, what comes when is the point.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from .engine import plan_text, runtime_for
+from .harness import Run, play
+from .script import HERE, Script, load_scripts
+from .variations import (
+    altered,
+    constant_sequence,
+    decreasing_sequence,
+    duplicated,
+    replay,
+    settled,
+    strange_echo,
+    strangers,
+)
+from .worker import FreshProcesses
+
+
+@cache
+def extra_scripts() -> tuple[Script, ...]:
+    """Every script below ``extra/``."""
+    folders = sorted(path.parent for path in (HERE / "extra").glob("*/script.yaml"))
+    return tuple(script for folder in folders for script in load_scripts(folder))
+
+
+@cache
+def good(name: str) -> Run:
+    """The plain run of the script called *name*."""
+    script = next(script for script in extra_scripts() if script.name == name)
+    return play(script, runtime_for(script))
+
+
+def plain(script: Script) -> bool:
+    """Nothing in it happens out of order, and it is about one call."""
+    return not any(step.stored or step.sent or step.shape or step.status or step.call > 1 for step in script.steps)
+
+
+SCRIPTS = pytest.mark.parametrize("script", extra_scripts(), ids=str)
+PLAIN = pytest.mark.parametrize("script", [script for script in extra_scripts() if plain(script)], ids=str)
+
+
+@SCRIPTS
+def test_the_call_goes_as_the_script_says(script: Script) -> None:
+    assert len(good(script.name).records) >= len(script.steps)
+
+
+@SCRIPTS
+def test_each_event_in_a_fresh_process_gives_the_same_answers(script: Script, fresh_processes: FreshProcesses) -> None:
+    replay(good(script.name), fresh_processes.engine(plan_text(script.folder, script.flows), script.env))
+
+
+@PLAIN
+@pytest.mark.parametrize("change", [constant_sequence, decreasing_sequence, strange_echo])
+def test_sequence_and_echo_do_not_matter(script: Script, change: object) -> None:
+    altered(good(script.name), runtime_for(script), change)  # type: ignore[arg-type]
+
+
+@PLAIN
+def test_an_event_that_comes_twice_has_no_effect_twice(script: Script) -> None:
+    duplicated(good(script.name), runtime_for(script))
+
+
+@PLAIN
+def test_events_that_nobody_expects_change_nothing(script: Script) -> None:
+    strangers(good(script.name), runtime_for(script))
+
+
+@PLAIN
+def test_reports_in_the_middle_of_a_list_change_nothing(script: Script) -> None:
+    settled(good(script.name), runtime_for(script))
+
+
+def test_script_names_are_unique() -> None:
+    names = [script.name for script in extra_scripts()]
+    assert len(names) == len(set(names))
