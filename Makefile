@@ -52,7 +52,7 @@ $(VENV)/.developer: pyproject.toml
 setup: $(VENV)/.developer  ## make .venv with everything a developer needs
 
 demo: $(VENV)/.installed  ## replay a recorded dial-in call, event by event
-	@$(BIN)/sma-flows replay flows/dial-in.yaml events/dial-in
+	@$(BIN)/sma-flows replay flows/dial-in.yaml events/dial-in/*.json
 
 test: $(VENV)/.developer  ## run all tests
 	@$(BIN)/python -m pytest -n $(WORKERS)

@@ -17,10 +17,10 @@ from sma_flows.flow.diagnostics import render_github, render_json, render_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sma_flows.compiler import Answer
+    from sma_flows.compiler import Answer, CompileResult
     from sma_flows.flow.diagnostics import Diagnostic
 
-__all__ = ["command", "existing", "verdict"]
+__all__ = ["command", "existing", "something", "verdict"]
 
 EXAMPLES = """\b
 Examples:
@@ -51,6 +51,7 @@ def command(paths: tuple[str, ...], form: str, as_json: bool, defaults: bool, st
     given = existing(paths)
     with busy(f"Checking {', '.join(paths)}"):
         result = check_paths(given)
+    something(result, paths)
     found = result.diagnostics
     relied = [one for one in answers(result.flows) if one.source != "own"]
     if form == "json":
@@ -80,6 +81,19 @@ def existing(paths: Sequence[str]) -> list[Path]:
         if not Path(path).exists():
             raise WrongUsage(f"there is no file or folder '{path}': name flow files or folders, such as flows/.")
     return [Path(path) for path in paths]
+
+
+def something(result: CompileResult, paths: Sequence[str]) -> None:
+    """Refuse paths in which there was nothing to compile.
+
+    Raises:
+        WrongUsage: no flow, and no finding that would say why.
+    """
+    if not result.flows and not result.diagnostics:
+        raise WrongUsage(
+            f"{', '.join(paths)} holds no flows: a flow is a .yaml file that begins with `sma_flow: 1`, "
+            "such as flows/dial-in.yaml."
+        )
 
 
 def verdict(found: Sequence[Diagnostic], files: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sma_flows.cli.check import existing, verdict
+from sma_flows.cli.check import existing, something, verdict
 from sma_flows.cli.console import FindingsError, WrongUsage, busy, columns, err, exit_with, say_json, show
 from sma_flows.compiler import compile_paths
 from sma_flows.errors import PlanError
@@ -51,6 +51,7 @@ def command(paths: tuple[str, ...], output: Path, previous: tuple[Path, ...], ke
     plans = [_previous(path) for path in previous]
     with busy(f"Compiling {', '.join(paths)}"):
         result = compile_paths(given, plans, keep)
+    something(result, paths)
     if result.diagnostics:
         text = render_text(result.diagnostics, result.sources, colour=err().is_terminal)
         click.echo(text, err=True)

@@ -50,7 +50,7 @@ def command(
     from sma_flows.cli.story import clock_of
     from sma_flows.runtime.invoke import handle
 
-    data = read_event(event)
     loaded = load_program(flow, env, env_file, hooks, store)
+    data = read_event(event)
     result = handle(loaded.program, data, now=at or clock_of(data), services=loaded.services)
     click.echo(json.dumps(result.response, ensure_ascii=False))

@@ -123,11 +123,13 @@ def root_of(flow: Path) -> Path:
 
 
 def _compile(path: Path) -> Plan:
+    from sma_flows.cli.check import something
     from sma_flows.compiler import compile_paths
     from sma_flows.flow.diagnostics import render_text
 
     with busy(f"Compiling {path}"):
         result = compile_paths([path])
+    something(result, [str(path)])
     if result.plan is None:
         console = err()
         text = render_text(result.diagnostics, result.sources, colour=console.is_terminal)

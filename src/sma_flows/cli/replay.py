@@ -72,8 +72,8 @@ def command(
     """
     if check and record:
         raise WrongUsage("--check and --record exclude each other: record first, check later.")
-    recorded = list(read_events(events))
     loaded = load_program(flow, env, env_file, hooks, store="memory")
+    recorded = list(read_events(events))
     if check and not any(one.answer is not None for one in recorded):
         raise WrongUsage("--check found no recorded answers: write them first with --record.")
     played = play(loaded.program, loaded.services, recorded, at)
