@@ -307,8 +307,18 @@ def test_a_record_that_cannot_be_written_does_not_cost_the_answer(desk: Desk, mo
     def broken(*_args: object, **_more: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(desk.handler.logger, "info", broken)
+    monkeypatch.setattr(desk.handler.records, "log", broken)
     assert types(desk.dial()) == ["SpeakAndGetDigits"]
+
+
+def test_records_of_events_without_trouble_can_be_left_out(desk: Desk) -> None:
+    desk.handler.logger.setLevel("WARNING")
+    try:
+        desk.dial()
+        desk.press("000000")
+    finally:
+        desk.handler.logger.setLevel("INFO")
+    assert [record["level"] for record in desk.records()] == ["WARNING"]
 
 
 # --- the last resort ---------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ It never holds keys, PINs, tokens, telephone numbers or texts.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -65,6 +66,7 @@ class Handler:
     def __init__(self, env: Mapping[str, str]) -> None:
         service = env.get("POWERTOOLS_SERVICE_NAME") or "sma-flows"
         self.logger = Logger(service=service, location=None)
+        self.records = logging.getLogger(service)  # the logger behind it, with all that logging can do
         self.metrics = Metrics(namespace=NAMESPACE, service=service)
         self.program: Program | None = None
         self.services = LocalServices()
@@ -117,27 +119,26 @@ class Handler:
         milliseconds: float,
     ) -> None:
         kind, transaction = _identity(event)
-        record: dict[str, Any] = {"event": kind, "transaction": transaction, "ms": round(milliseconds, 2)}
-        note = "last resort"
-        if result is not None:
-            note = result.note
-            record.update(
-                flow=result.flow, revision=result.revision, before=str(result.before), after=str(result.after)
-            )
-            if result.asks:
-                record["asks"] = [f"{ask.port} {ask.name}" for ask in result.asks]
-        record["note"] = note
-        record["actions"] = [action["Type"] for action in answer.get("Actions") or ()]
-        request = getattr(context, "aws_request_id", None)
-        if isinstance(request, str):
-            record["request"] = request
+        note = result.note if result is not None else "last resort"
         troubles = self.services.take_troubles()
-        if troubles:
-            record["troubles"] = [" ".join(filter(None, (t.reason, t.what, t.detail))) for t in troubles]
-        if problem:
-            record["problem"] = problem
-        write = self.logger.error if problem else self.logger.warning if troubles else self.logger.info
-        write("event", extra=record)
+        level = logging.ERROR if problem else logging.WARNING if troubles else logging.INFO
+        if self.records.isEnabledFor(level):
+            record: dict[str, Any] = {"event": kind, "transaction": transaction, "ms": round(milliseconds, 2)}
+            if result is not None:
+                record.update(flow=result.flow, revision=result.revision)
+                record.update(before=str(result.before), after=str(result.after))
+                if result.asks:
+                    record["asks"] = [f"{ask.port} {ask.name}" for ask in result.asks]
+            record["note"] = note
+            record["actions"] = [action["Type"] for action in answer.get("Actions") or ()]
+            request = getattr(context, "aws_request_id", None)
+            if isinstance(request, str):
+                record["request"] = request
+            if troubles:
+                record["troubles"] = [" ".join(filter(None, (t.reason, t.what, t.detail))) for t in troubles]
+            if problem:
+                record["problem"] = problem
+            self.records.log(level, "event", extra=record)
         self._count(kind, note, problem, result is None, troubles)
 
     def _count(self, kind: str, note: str, problem: str, last: bool, troubles: list[Trouble]) -> None:
