@@ -63,7 +63,13 @@ def test_keys_of_the_telephone_are_found_by_their_sign(document: Document) -> No
 
 
 def test_the_kind_of_a_file_is_told_by_its_keys() -> None:
-    kinds = {"sma_flow: 1": "flow", "sma_prompts: 1": "prompts", "sma_bundle: 1": "bundle", "calls: []": "calls", "a: b": ""}
+    kinds = {
+        "sma_flow: 1": "flow",
+        "sma_prompts: 1": "prompts",
+        "sma_bundle: 1": "bundle",
+        "calls: []": "calls",
+        "a: b": "",
+    }
     for text, kind in kinds.items():
         document, _ = load_text(text, "t.yaml")
         assert document is not None

@@ -79,7 +79,9 @@ def test_a_bare_hash_is_said(text: str) -> None:
     assert found_in(text) == ["SF014"]
 
 
-@pytest.mark.parametrize("text", ["a: b # note\n", "#: a note about keys\na: b\n", "# a: b\na: b\n", 'a: "#"\n', "a: b#c\n"])
+@pytest.mark.parametrize(
+    "text", ["a: b # note\n", "#: a note about keys\na: b\n", "# a: b\na: b\n", 'a: "#"\n', "a: b#c\n"]
+)
 def test_comments_and_hashes_in_words_are_none_of_our_business(text: str) -> None:
     assert found_in(text) == []
 
@@ -206,7 +208,9 @@ def test_a_byte_order_mark_is_accepted_and_not_counted(tmp_path: Path) -> None:
     assert document.span(("a",), key=True).col == 1
 
 
-@pytest.mark.parametrize("text", ["a: b\x00c\n", "a: b\nc: \x07\n", "a: \ufeffb\n", "a: \ud800\n", 'a: "\\0"\n', 'a: "\\x07"\n'])
+@pytest.mark.parametrize(
+    "text", ["a: b\x00c\n", "a: b\nc: \x07\n", "a: \ufeffb\n", "a: \ud800\n", 'a: "\\0"\n', 'a: "\\x07"\n']
+)
 def test_characters_that_nobody_sees_are_said(text: str) -> None:
     assert found_in(text) == ["SF005"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from sma_flows.flow.diagnostics import Fault
 from sma_flows.flow.expressions import Expr, HookCall
@@ -202,8 +202,17 @@ class HookModel(Strict):
         return {name: dict(self.gives) if self.gives and name == first else dict(own) for name, own in named.items()}
 
 
+def _periods_are_keys(schema: dict[str, Any]) -> None:
+    """In the file the periods stand beside `zone`."""
+    periods = schema["properties"].pop(TAG + "periods")
+    schema["required"] = ["zone"]
+    schema["additionalProperties"] = next(iter(periods["patternProperties"].values()))
+
+
 class ScheduleModel(Strict):
     """Opening hours: periods are tried from top to bottom."""
+
+    model_config = ConfigDict(json_schema_extra=_periods_are_keys)
 
     zone: Zone
     periods: dict[OutcomeKey, Ranges] = Field(alias="\0periods")
