@@ -285,7 +285,7 @@ class _Retokened(StubServices):
         super().__init__(services.stubs, services.state)
 
     def perform(self, ask: Ask, deadline: float) -> ServiceReply:
-        return super().perform(replace(ask, token=f"{ask.token}-{next(NewTokens.numbers)}"), deadline)
+        return super().perform(ask._replace(token=f"{ask.token}-{next(NewTokens.numbers)}"), deadline)
 
 
 class CleansTwice(Broken):

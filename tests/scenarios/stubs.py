@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from sma_flows.hooks import Call, Reply
@@ -98,7 +97,7 @@ class StoredServices(StubServices):
 
     def __init__(self, stubs: Mapping[str, Any], state: dict[str, Any] | None = None) -> None:
         super().__init__(stubs, state)
-        database = Database(":memory:")
+        database = Database("memory")
         self.ran: list[str] = []
         self.local = LocalServices(memo=LocalMemo(database), limits=LocalLimits(database))
 
@@ -110,14 +109,14 @@ class StoredServices(StubServices):
         def hook(call: Call, *args: object) -> Reply:
             if ask.effect == "once":
                 self.ran.append(ask.token)
-            reply = super(StoredServices, self).perform(replace(ask, limits=()), deadline)
+            reply = super(StoredServices, self).perform(ask._replace(limits=()), deadline)
             if reply.outcome == "failed":
                 raise RuntimeError("the script says so")
             return Reply(reply.outcome, **reply.values)
 
         self.local.functions = {(ask.revision, ask.name): hook}
         declared = {key: value for key, value in ask.hook.items() if key not in ("builtin", "with")}
-        return self.local.perform(replace(ask, hook=declared), deadline)
+        return self.local.perform(ask._replace(hook=declared), deadline)
 
 
 def typed(value: Any, kind: Mapping[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from .expect import Expectation
 from .harness import Run, ScenarioError, play
 from .script import ScriptError, Step, Wanted, all_scripts, load_scripts, script_named
 from .service import Line
-from .stubs import compare_calls
+from .stubs import StoredServices, compare_calls
 from .worker import FreshProcesses
 
 
@@ -129,6 +129,14 @@ def test_a_key_without_listener_is_a_finding() -> None:
 
     with pytest.raises(ScenarioError, match="1 would be lost"):
         play(script, Deaf(runtime_for(script)))
+
+
+def test_behind_a_store_a_hook_runs_once_although_it_is_asked_again() -> None:
+    run = good_run("A04a")
+    services = StoredServices(run.script.stubs)
+    variations.duplicated(run, runtime_for(run.script), services)
+    assert len(services.ran) == 1
+    assert len(run.effects) == 1
 
 
 def test_an_expectation_names_what_differs() -> None:
