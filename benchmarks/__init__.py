@@ -1,0 +1,1 @@
+"""Measurements of compiled flows; ``python -m benchmarks`` writes ``docs/benchmarks.md``."""

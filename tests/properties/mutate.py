@@ -79,6 +79,12 @@ def _retype(value: Any, rng: Random) -> Any:
     return "null"
 
 
+def _rubbish(rng: Random) -> Any:
+    """A fresh piece: a shared list that a later change puts into itself would be nothing that JSON can say."""
+    found = rng.choice(RUBBISH)
+    return json.loads(json.dumps(found)) if isinstance(found, dict | list) else found
+
+
 def _one(event: Event, rng: Random) -> None:
     found = places(event)
     if not found:
@@ -88,7 +94,7 @@ def _one(event: Event, rng: Random) -> None:
     if action < 0.22:
         del where[key]
     elif action < 0.42:
-        where[key] = rng.choice(RUBBISH)
+        where[key] = _rubbish(rng)
     elif action < 0.58:
         where[key] = _retype(where[key], rng)
     elif action < 0.68 and isinstance(where, dict):
@@ -161,7 +167,7 @@ def _attributes(event: Event, rng: Random) -> None:
         except ValueError:
             return
         if isinstance(inner, dict) and inner:
-            inner[rng.choice(list(inner))] = rng.choice(RUBBISH)
+            inner[rng.choice(list(inner))] = _rubbish(rng)
             saved[key] = json.dumps(inner)
     else:
         saved[rng.choice(["sf", "sc", "sv", "st", "other"])] = text
