@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sma_flows.cli.graph import Edge, dot, edges_of, mermaid
+from sma_flows.compiler import compile_paths
 
 from .conftest import Run, small_flow
+
+FLOWS = Path(__file__).resolve().parents[2] / "flows"
 
 
 def a_flow() -> dict[str, Any]:
@@ -118,3 +124,40 @@ def test_a_flow_that_is_not_there_is_named(run: Run, plan_file: Path) -> None:
     result = run("graph", plan_file, "--flow", "large")
     assert result.exit_code == 2
     assert "it holds small" in result.stderr
+
+
+def drawn_in_mermaid(text: str) -> set[tuple[str, str, str, bool]]:
+    """The edges of a Mermaid text, by the names of its nodes, one for each label."""
+    names = dict(re.findall(r'^ +(s_\w+)(?:\("|\{\{")(.*?)<br/>', text, re.MULTILINE))
+    names |= {"s_start": "", "s_hangup": "hangup"}
+    found = set()
+    for start, line, labels, target in re.findall(
+        r'^  (s_\w+) (-->|-\.->)(?:\|"(.*?)"\|)? (s_\w+)$', text, re.MULTILINE
+    ):
+        end = "back" if target.endswith("_back") else names[target]
+        for label in (labels.replace("#42;", "*").replace("#35;", "#") or "").split(", "):
+            found.add((names[start], label, end, line == "-->"))
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(FLOWS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_drawn_edges_of_our_flows_are_those_of_the_plan(run: Run, path: Path) -> None:
+    plan = compile_paths([path]).plan
+    assert plan is not None
+    for name in plan.flows:
+        flow = plan.flow(name)
+        text = run("graph", path, "--flow", name).stdout
+        assert drawn_in_mermaid(text) == {(e.start, e.label, e.target, e.own) for e in edges_of(flow)}
+        of_the_runtime = {
+            (state, outcome, target)
+            for state, each in flow["states"].items()
+            for outcome, target in {**each.get("next", {}), **_keys(each)}.items()
+        }
+        assert of_the_runtime == {
+            (e.start, e.label, e.target) for e in edges_of(flow) if e.start and e.label and e.label != "connected"
+        }
+
+
+def _keys(state: dict[str, Any]) -> dict[str, str]:
+    keys = {**state.get("keys", {}), **state.get("listen", {}).get("keys", {})}
+    return {f"key {key}": target for key, target in keys.items()}

@@ -13,6 +13,9 @@ from sma_flows.cli.story import clock_of
 
 from .conftest import Run, an_event, digits, hung_up
 
+ROOT = Path(__file__).resolve().parents[2]
+FLOWS, EVENTS = ROOT / "flows", ROOT / "events"
+
 
 def test_a_replay_shows_what_arrived_where_it_led_and_what_was_answered(
     run: Run, plan_file: Path, events: Path
@@ -216,3 +219,15 @@ def test_missing_hooks_are_named(run: Run, plan_file: Path, events: Path) -> Non
     assert result.exit_code == 2
     assert "check_pin" in result.stderr
     assert run("replay", "--hooks", plan_file.parent / "nowhere", plan_file, events).exit_code == 2
+
+
+@pytest.mark.parametrize("folder", sorted(each for each in EVENTS.iterdir() if (FLOWS / f"{each.name}.yaml").exists()))
+def test_the_recorded_calls_of_our_flows_are_answered_as_recorded(run: Run, folder: Path) -> None:
+    result = run("replay", "--check", "--quiet", FLOWS / f"{folder.name}.yaml", folder)
+    assert result.exit_code == 0, result.stdout
+
+
+def test_the_bundle_routes_each_recorded_call_to_its_flow(run: Run) -> None:
+    for folder in sorted(each for each in EVENTS.iterdir() if (FLOWS / f"{each.name}.yaml").exists()):
+        steps = json.loads(run("replay", "--json", FLOWS, folder).stdout)
+        assert {step["flow"] for step in steps if step["flow"]} == {folder.name}
