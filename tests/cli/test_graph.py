@@ -108,9 +108,10 @@ def test_dot_quotes_names_and_groups_sub_flows() -> None:
     assert text.count("{") == text.count("}")
 
 
-def test_a_legend_is_a_comment(run: Run, plan_file: Path) -> None:
-    assert "%% dashed line: " in run("graph", plan_file, "--legend").stdout
-    assert "// dashed line: " in run("graph", plan_file, "--legend", "--format", "dot").stdout
+def test_a_legend_is_drawn_when_asked_for(run: Run, plan_file: Path) -> None:
+    assert "legend" not in run("graph", plan_file).stdout
+    assert '-.->|"answer from `defaults`, or built in"|' in run("graph", plan_file, "--legend").stdout
+    assert "style=dashed];\n  }\n}" in run("graph", plan_file, "--legend", "--format", "dot").stdout
 
 
 def test_json_is_the_list_of_edges(run: Run, plan_file: Path) -> None:

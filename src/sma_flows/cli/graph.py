@@ -28,12 +28,11 @@ _END: Final = "hangup"
 _BACK: Final = "back"
 _OWN, _DEFAULT = "own", "default"
 
-LEGEND: Final[Mapping[str, str]] = {
-    "solid line": "the state's own answer to an outcome, or a key",
-    "dashed line": "an answer taken from `defaults` or built into the language",
-    "update ...": "a message from outside, at any time it is allowed",
-    "back": "returns to where the caller was listening",
-}
+LEGEND: Final = (
+    (True, "own answer of the state, or a key"),
+    (False, "answer from `defaults`, or built in"),
+)
+"""What a line means, by whether the state has answered the outcome itself."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,7 +54,7 @@ class Edge:
 @click.option("--flow", "name", help="Which flow of a bundle. Default: the only one.")
 @click.option("--format", "form", type=click.Choice(["mermaid", "dot", "json"]), default="mermaid", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json: the edges as a list.")
-@click.option("--legend", is_flag=True, help="Explain the lines below the diagram.")
+@click.option("--legend", is_flag=True, help="Add a legend to the drawing.")
 def command(flow: str, name: str | None, form: str, as_json: bool, legend: bool) -> None:
     """Draw a FLOW: every state, every outcome, where each one leads.
 
@@ -125,8 +124,12 @@ def mermaid(flow: Mapping[str, Any], *, legend: bool = False) -> str:
         words = f'|"{_mermaid_text(label)}"|' if label else ""
         end = ids.of(_back_of(start, ids, lines)) if target == _BACK else ids.of(target)
         lines.append(f"  {ids.of(start or ' start')} {line}{words} {end}")
-    text = "\n".join(lines) + "\n"
-    return text + _legend("%% ") if legend else text
+    if legend:
+        lines.append("  subgraph legend")
+        for number, (own, words) in enumerate(LEGEND):
+            lines.append(f'    legend_{number}a(( )) {"-->" if own else "-.->"}|"{words}"| legend_{number}b(( ))')
+        lines.append("  end")
+    return "\n".join(lines) + "\n"
 
 
 def dot(flow: Mapping[str, Any], *, legend: bool = False) -> str:
@@ -152,9 +155,14 @@ def dot(flow: Mapping[str, Any], *, legend: bool = False) -> str:
             lines.append(f"  {_quoted(end)} [label=back, shape=plaintext];")
         style = "" if own else ", style=dashed"
         lines.append(f"  {_quoted(start or ' start')} -> {_quoted(end)} [label={_quoted(label)}{style}];")
+    if legend:
+        lines.append("  subgraph cluster_legend { label=legend; node [shape=point];")
+        for number, (own, words) in enumerate(LEGEND):
+            style = "" if own else ", style=dashed"
+            lines.append(f"    legend_{number}a -> legend_{number}b [label={_quoted(words)}{style}];")
+        lines.append("  }")
     lines.append("}")
-    text = "\n".join(lines) + "\n"
-    return text + _legend("// ") if legend else text
+    return "\n".join(lines) + "\n"
 
 
 _DECISIONS: Final = frozenset({"run", "choose", "schedule", "take"})
@@ -211,10 +219,6 @@ def _back_of(start: str, ids: _Ids, lines: list[str]) -> str:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-def _legend(comment: str) -> str:
-    return "".join(f"{comment}{sign}: {words}\n" for sign, words in LEGEND.items())
 
 
 class _Ids:
