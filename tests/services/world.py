@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def an_ask(*args: Any, **changes: Any) -> Ask:
         revision="rev1",
         hook=OK_OR_WRONG,
     )
-    return replace(ask, **changes)
+    return ask._replace(**changes)
 
 
 def per_caller(most: int = 3, key: str = "+14155550123", outcome: str = "wrong") -> LimitUse:

@@ -1,0 +1,1 @@
+"""What the service says and accepts: events, actions, limits, schemas. Standard library only."""

@@ -8,6 +8,7 @@ without ``Status`` counts as alive (decision 1).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from sma_flows.errors import ProtocolError
@@ -41,7 +42,8 @@ EVENT_TYPES: Final = frozenset(
 )
 """The eleven values of ``InvocationEventType`` (contract 1.2)."""
 
-_EMPTY: Final[dict[str, Any]] = {}
+_EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
+_TAGS: Final = {"LEG-A": "A", "LEG-B": "B"}
 
 
 class Leg:
@@ -76,37 +78,21 @@ class Invocation:
     ``anybody`` tells whether any participant is alive, ``readable`` whether any participant could be read at all.
     """
 
-    __slots__ = (
-        "action",
-        "anybody",
-        "attributes",
-        "data",
-        "details",
-        "leg",
-        "leg_a",
-        "leg_b",
-        "leg_id",
-        "params",
-        "readable",
-        "sequence",
-        "transaction",
-        "type",
-    )
-
+    # Defaults of the class instead of slots: an event sets only what it says.
     type: str
     sequence: int
-    transaction: str
-    attributes: Mapping[str, Any]
-    details: Mapping[str, Any]
-    data: Mapping[str, Any]
-    action: str
-    params: Mapping[str, Any]
-    leg: str
-    leg_id: str
-    leg_a: Leg | None
-    leg_b: Leg | None
-    anybody: bool
-    readable: bool
+    transaction: str = ""
+    attributes: Mapping[str, Any] = _EMPTY
+    details: Mapping[str, Any] = _EMPTY
+    data: Mapping[str, Any] = _EMPTY
+    action: str = ""
+    params: Mapping[str, Any] = _EMPTY
+    leg: str = ""
+    leg_id: str = ""
+    leg_a: Leg | None = None
+    leg_b: Leg | None = None
+    anybody: bool = False
+    readable: bool = False
 
     @property
     def error_type(self) -> str:
@@ -162,68 +148,68 @@ def parse_event(raw: object) -> Invocation:
         sequence = -1 if number is None else number
     event.sequence = sequence
     details = raw.get("CallDetails")
-    if not isinstance(details, dict):
-        details = _EMPTY
-    event.details = details
-    transaction = details.get("TransactionId")
-    event.transaction = transaction if isinstance(transaction, str) else ""
-    attributes = details.get("TransactionAttributes")
-    event.attributes = attributes if isinstance(attributes, dict) else _EMPTY
-
-    leg_a = leg_b = None
-    anybody = readable = False
-    participants = details.get("Participants")
-    if isinstance(participants, list):
-        for item in participants:
-            if not isinstance(item, dict):
-                continue
-            call_id = item.get("CallId")
-            tag = item.get("ParticipantTag")
-            if not isinstance(call_id, str) or not isinstance(tag, str) or not call_id or len(call_id) > 256:
-                continue
-            alive = item.get("Status") != "Disconnected"
-            if tag == "LEG-A" or tag.upper() == "LEG-A":
-                readable = True
-                if leg_a is None or alive or not leg_a.alive:
-                    leg_a = Leg(call_id, "A", alive, item)
-            elif tag == "LEG-B" or tag.upper() == "LEG-B":
-                readable = True
-                if leg_b is None or alive or not leg_b.alive:
-                    leg_b = Leg(call_id, "B", alive, item)
-            else:
-                continue
-            if alive:
-                anybody = True
-    event.leg_a = leg_a
-    event.leg_b = leg_b
-    event.anybody = anybody
-    event.readable = readable
-
+    if isinstance(details, dict):
+        event.details = details
+        transaction = details.get("TransactionId")
+        if isinstance(transaction, str):
+            event.transaction = transaction
+        attributes = details.get("TransactionAttributes")
+        if isinstance(attributes, dict):
+            event.attributes = attributes
+        participants = details.get("Participants")
+        if isinstance(participants, list):
+            for item in participants:
+                _participant(event, item)
     data = raw.get("ActionData")
     if not isinstance(data, dict):
-        data = _EMPTY
+        return event
     event.data = data
     action = data.get("Type")
-    event.action = action if isinstance(action, str) else ""
+    if isinstance(action, str):
+        event.action = action
     params = data.get("Parameters")
-    if not isinstance(params, dict):
-        params = _EMPTY
-    event.params = params
+    if isinstance(params, dict):
+        event.params = params
+        _leg_of(event, params)
+    return event
+
+
+def _participant(event: Invocation, item: object) -> None:
+    """Take one participant: of several with one tag a living one, else the last."""
+    if not isinstance(item, dict):
+        return
+    call_id, tag = item.get("CallId"), item.get("ParticipantTag")
+    if not isinstance(call_id, str) or not isinstance(tag, str) or not 0 < len(call_id) <= 256:
+        return
+    if tag not in _TAGS:
+        tag = tag.upper()
+        if tag not in _TAGS:
+            return
+    alive = item.get("Status") != "Disconnected"
+    event.readable = True
+    if alive:
+        event.anybody = True
+    if tag == "LEG-A":
+        if event.leg_a is None or alive or not event.leg_a.alive:
+            event.leg_a = Leg(call_id, "A", alive, item)
+    elif event.leg_b is None or alive or not event.leg_b.alive:
+        event.leg_b = Leg(call_id, "B", alive, item)
+
+
+def _leg_of(event: Invocation, params: Mapping[str, Any]) -> None:
+    """Which leg the event is about: by CallId, else by tag."""
     call_id = params.get("CallId")
-    event.leg = ""
-    event.leg_id = ""
     if isinstance(call_id, str) and call_id:
         event.leg_id = call_id
-        if leg_a is not None and call_id == leg_a.call_id:
+        if event.leg_a is not None and call_id == event.leg_a.call_id:
             event.leg = "A"
-            return event
-        if leg_b is not None and call_id == leg_b.call_id:
+            return
+        if event.leg_b is not None and call_id == event.leg_b.call_id:
             event.leg = "B"
-            return event
+            return
     tag = params.get("ParticipantTag")
     if isinstance(tag, str) and tag:
-        event.leg = {"LEG-A": "A", "LEG-B": "B"}.get(tag.upper(), "")
+        event.leg = _TAGS.get(tag.upper(), "")
         if not event.leg_id:
-            leg = leg_a if event.leg == "A" else leg_b if event.leg == "B" else None
+            leg = event.leg_a if event.leg == "A" else event.leg_b if event.leg == "B" else None
             event.leg_id = leg.call_id if leg is not None else ""
-    return event

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Secret:
@@ -45,8 +47,7 @@ def same_text(left: str, right: str) -> bool:
     return hmac.compare_digest(left.encode(), right.encode())
 
 
-@dataclass(frozen=True, slots=True)
-class CallInfo:
+class CallInfo(NamedTuple):
     """What a hook may know of the call it works for. ``caller`` and ``called`` are the numbers of leg A."""
 
     id: str
@@ -57,8 +58,7 @@ class CallInfo:
     direction: str
 
 
-@dataclass(frozen=True, slots=True)
-class LimitUse:
+class LimitUse(NamedTuple):
     """One counter over calls that the hook's ``outcome`` uses up (decision 20).
 
     ``name`` names the rule, ``key`` what is counted (a caller's number, a meeting); ``max`` such outcomes fit into one
@@ -72,8 +72,7 @@ class LimitUse:
     window_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """One piece of work outside the step.
 
     ``port`` is ``hook`` or one of ``meetings.attend`` (meeting) -> attendee, token; ``meetings.leave`` (meeting,
@@ -90,16 +89,15 @@ class Ask:
     call: CallInfo
     revision: str = ""
     limits: tuple[LimitUse, ...] = ()
-    hook: Mapping[str, Any] = field(default_factory=dict)
+    hook: Mapping[str, Any] = _NOTHING
     cleanup: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceReply:
+class ServiceReply(NamedTuple):
     """The outcome of an :class:`Ask` and its results by name. Every port may answer ``failed``."""
 
     outcome: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = _NOTHING
 
 
 FAILED = ServiceReply("failed")

@@ -22,6 +22,7 @@ LAYOUT: Final = "1"
 
 _FIELDS: Final = 17
 _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, sort_keys=True).encode
+_read = json.JSONDecoder().raw_decode
 
 
 class Call:
@@ -155,10 +156,13 @@ def load(attributes: Mapping[str, Any]) -> Call | None:
         for key in ("sv", "st"):
             text = attributes.get(key)
             if text:
-                values = json.loads(text)
+                values, _ = _read(text)
                 if not isinstance(values, dict):
                     return None
-                call.vars.update(values)
+                if call.vars:
+                    call.vars.update(values)
+                else:
+                    call.vars = values
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     return call

@@ -112,15 +112,17 @@ def _remember(frame: Frame) -> None:
     if call.last and call.last != "rest":
         call.was = call.last
     codes = "".join([CODES[action["Type"]] for action in frame.actions])
-    tail = next(tail for tail, _ in reversed(frame.owners) if tail != "+")
+    tail = frame.owners[-1][0]
+    if tail == "+":
+        tail = next(tail for tail, _ in reversed(frame.owners) if tail != "+")
     call.last = f"{codes}.{tail.partition('.')[2]}"
     hangs_up = codes[-1] == "H" and tail[2] == "A"
     if hangs_up != ("h" in call.flags):
         call.flags = call.flags + "h" if hangs_up else call.flags.replace("h", "")
     call.owners = ""
     if len(frame.owners) > 1:
-        target = frame.failure_target(call.pos)
-        if any(tail != "+" and frame.failure_target(name) != target for tail, name in frame.owners):
+        names = {name for tail, name in frame.owners if tail != "+"}
+        if len(names) > 1 and len({frame.failure_target(name) for name in names}) > 1:
             call.owners = ",".join([f"{tail}={name}" for tail, name in frame.owners])
 
 

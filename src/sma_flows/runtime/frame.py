@@ -223,10 +223,7 @@ class Frame:
 
     def failure_target(self, owner: str) -> str:
         """Where a failure of *owner* leads, and whether the state itself says so."""
-        if not owner:
-            return ""
-        node = self.flow.node(owner)
-        return f"{'' if 'failed' in node.own else '*'}{node.next.get('failed')}"
+        return self.flow.node(owner).failing if owner else ""
 
     def counted(self, counter: str) -> None:
         """A state was entered behind actions that can lead elsewhere when they fail: its visit can be taken back."""

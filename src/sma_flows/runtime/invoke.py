@@ -43,25 +43,30 @@ class Position(NamedTuple):
         return f"{self.state} (in {self.base})" if self.base and self.base != self.state else self.state or "-"
 
 
-_NOWHERE: Final = Position()
+_NOWHERE: Final = ("", "")
 
 
 @dataclass(slots=True)  # not frozen: that alone costs half a microsecond per event
 class Result:
     """Everything that can be told about one event without a secret.
 
-    ``response`` is what the service gets; ``before`` where the call was; ``call`` the saved call that goes with the
-    answer (None: unchanged); ``note`` what was done in a few words; ``fault`` the place of an exception of ours.
+    ``response`` is what the service gets; ``came_from`` state and base before; ``call`` the saved call that goes with
+    the answer (None: unchanged); ``note`` what was done in a few words; ``fault`` the place of an exception of ours.
     """
 
     response: dict[str, Any]
-    before: Position
+    came_from: tuple[str, str]
     call: Call | None = None
     program: FlowProgram | None = None
     note: str = ""
     asks: tuple[Ask, ...] = ()
     fault: str = ""
     values: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def before(self) -> Position:
+        """Where the call was."""
+        return Position(*self.came_from)
 
     @property
     def after(self) -> Position:
@@ -100,7 +105,7 @@ def handle(program: Program, event: object, *, now: dt.datetime, services: Servi
     except ProtocolError as error:
         return Result(response(), _NOWHERE, note=f"unreadable event: {error}")
     call = callstate.load(invocation.attributes) if invocation.attributes else None
-    was = Position(call.pos, call.base) if call is not None else _NOWHERE
+    was = (call.pos, call.base) if call is not None else _NOWHERE
     asks: list[Ask] = []
     broken = ""
     try:

@@ -411,7 +411,7 @@ REACTIONS: Final[Mapping[str, Mapping[str, Reaction]]] = {
 }
 """What happens by event type and by the list it fits. The other types end in :data:`CHECKS`."""
 
-_REPORTS: Final = frozenset((ev.ACTION_SUCCESSFUL, ev.ACTION_FAILED))
+_USUAL: Final = frozenset((ev.ACTION_SUCCESSFUL, ev.ACTION_FAILED, ev.DIGITS_RECEIVED))
 _ORDINARY: Final = frozenset(CODES) - {"Hangup", "CallAndBridge", "JoinChimeMeeting"}
 
 
@@ -443,14 +443,19 @@ def take(program: Program, call: Call | None, event: Invocation, now: dt.datetim
 
 
 def _plain(turn: Turn) -> bool:
-    """Whether it can be seen at a glance that none of :data:`CHECKS` hits: the usual report in the usual position.
+    """Whether it can be seen at a glance that none of :data:`CHECKS` hits: the usual event in the usual position.
 
     A shortcut for speed, not a rule: a property test compares it with the checks.
     """
     call, event = turn.call, turn.event
-    if call is None or turn.flow is None or event.type not in _REPORTS or event.sequence == call.q or call.base:
+    leg_a = event.leg_a
+    if call is None:
+        return event.type == ev.NEW_INBOUND_CALL and event.anybody
+    if turn.flow is None or event.type not in _USUAL or event.sequence == call.q or leg_a is None or not leg_a.alive:
         return False
-    return event.leg_a is not None and event.leg_a.alive and event.action in _ORDINARY
+    if call.base:
+        return event.leg_b is not None and event.leg_b.alive and event.action != "Hangup"
+    return event.action in _ORDINARY
 
 
 def resume(waiting: Step, reply: ServiceReply) -> Step:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from sma_flows.runtime.frame import Frame, Part
     from sma_flows.runtime.program import FlowProgram
 
-ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
-
 
 class Node:
     """One state of a flow, prepared when it is entered for the first time.
@@ -42,6 +40,7 @@ class Node:
 
     __slots__ = (
         "count",
+        "failing",
         "flow",
         "headers",
         "keep",
@@ -62,6 +61,8 @@ class Node:
         self.flow = flow
         self.next: Mapping[str, str] = state.get("next", {})
         self.own = frozenset(state.get("own", ()))
+        self.failing = f"{'' if 'failed' in self.own else '*'}{self.next.get('failed')}"
+        """Where a failure leads, and whether the state itself says so."""
         self.count: str | None = state.get("count")
         self.visits: int = state.get("visits", 0)
         self.resets: tuple[str, ...] = tuple(state.get("resets", ()))
@@ -148,12 +149,7 @@ def effect_token(*parts: str) -> str:
     """26 lower-case letters and digits of SHA-256 over *parts*. Arguments are never part of it: they may be secret."""
     import hashlib  # here: only flows with effects pay for it
 
-    number = int.from_bytes(hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).digest(), "big")
-    out = []
-    for _ in range(26):
-        number, digit = divmod(number, 36)
-        out.append(ALPHABET[digit])
-    return "".join(out)
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:26]
 
 
 class Talk:
