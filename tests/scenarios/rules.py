@@ -10,6 +10,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from sma_flows.protocol.check import check_emit_rules
+
 from .expect import leg_of
 from .service import REPORTS_ALWAYS
 
@@ -71,7 +73,8 @@ def check_answer(event: Mapping[str, Any], answer: Any) -> list[str]:
         problems.append("E4: an answer without actions has no key Actions")
     if alive:
         problems += _actions(actions, event, alive)
-    return problems
+    # The package's own checker is a second opinion: what only one of the two finds is a fault of the other.
+    return problems or check_emit_rules(answer, event)
 
 
 def _actions(actions: list[dict[str, Any]], event: Mapping[str, Any], alive: set[str]) -> list[str]:

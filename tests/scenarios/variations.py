@@ -31,6 +31,7 @@ def replay(run: Run, engine: Engine) -> None:
         reaction = engine.react(record.sent(), record.now, services)
         _fail(run, record, "replayed", told(secrets, reaction.traces), reaction.answer)
         _equal(run, record, record.reply(), reaction.answer, "replayed")
+    _effects_equal(run, services)
 
 
 def interleave(runs: Sequence[tuple[Run, Engine]]) -> int:
@@ -44,6 +45,8 @@ def interleave(runs: Sequence[tuple[Run, Engine]]) -> int:
                 reaction = engine.react(record.sent(), record.now, stubs)
                 _equal(run, record, record.reply(), reaction.answer, "interleaved")
                 played += 1
+    for (run, _), stubs in zip(runs, services, strict=True):
+        _effects_equal(run, stubs)
     return played
 
 
