@@ -22,9 +22,11 @@ TOKEN = "abcdefghijklmnopqrstuvwxyz"
 ATTENDEE = {"AttendeeId": SEAT, "ExternalUserId": TOKEN, "JoinToken": "join-token"}
 
 
+SESSION = boto3.session.Session("testing", "testing", region_name="us-east-1")
+
+
 def client(read_s: float = 2.0, **more: Any) -> Any:
-    session = boto3.session.Session("testing", "testing", region_name="us-east-1")
-    return session.client("chime-sdk-meetings", config=client_config(read_s), **more)
+    return SESSION.client("chime-sdk-meetings", config=client_config(read_s), **more)
 
 
 class Time:

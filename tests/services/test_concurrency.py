@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from sma_flows.errors import ServiceError
 from sma_flows.services.local.database import Database
 from sma_flows.services.local.directory import LocalDirectory
 from sma_flows.services.local.limits import LocalLimits
@@ -60,7 +61,10 @@ def one_process(job: Job, path: Path, tokens: Sequence[str], start: ProcessBarri
 
     def work(token: str) -> None:
         together.wait()
-        found.put(job(Database(path), token))
+        try:
+            found.put(job(Database(path), token))
+        except ServiceError as error:
+            found.put(str(error))
 
     threads = [threading.Thread(target=work, args=(token,)) for token in tokens]
     start.wait()

@@ -65,7 +65,7 @@ def test_the_error_says_what_needs_the_store() -> None:
 
 
 def test_a_plan_that_needs_nothing_opens_nothing() -> None:
-    opened = open_services(plan(), {"SMA_FLOWS_STORE": "/nowhere/at/all"}, HERE)
+    opened = open_services(plan(), {"SMA_FLOWS_STORE": "/nowhere/at/all.sqlite"}, HERE)
     assert opened.services.memo is None
     assert opened.services.ports.directory is None
 
@@ -117,6 +117,12 @@ def test_finding_a_meeting_by_name_needs_a_store_there_too() -> None:
         open_services(plan(find_it=FIND), AWS, HERE)
     opened = open_services(plan(find_it=FIND), {**AWS, "SMA_FLOWS_STORE": "memory"}, HERE)
     assert type(opened.services.ports.meetings).__name__ == "AwsMeetings"
+
+
+def test_a_store_that_cannot_be_opened_is_a_warning_and_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    env = {"SMA_FLOWS_STORE": str(tmp_path / "file" / "store.sqlite")}
+    assert "cannot be made" in open_services(plan(call_back=ONCE), env, HERE).warnings[0]
 
 
 def test_hooks_are_looked_for_in_their_folder_or_around_the_plan(

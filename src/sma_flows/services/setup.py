@@ -80,7 +80,7 @@ def open_services(plan: Plan, env: Mapping[str, str], plan_file: Path, default_s
         if path == "memory":
             raise PlanError(f"{needed}, and {STORE} is 'memory', which another execution environment does not see")
         warnings.append(f"{STORE} is a file: limits and 'once' hold as far as this file is shared")
-    _open_store(services, path)
+    warnings += _open_store(services, path)
     if of_aws:
         services.ports = replace(services.ports, meetings=_aws_meetings(env, services.ports.directory))
     return Opened(services, plan, tuple(warnings))
@@ -93,8 +93,11 @@ def hook_roots(env: Mapping[str, str], plan_file: Path) -> list[Path]:
     return [plan_file.resolve().parent, Path.cwd() / "flows"]
 
 
-def _open_store(services: LocalServices, path: str) -> None:
-    from sma_flows.services.local.database import Database  # here: sqlite3 is loaded only for plans that need a store
+def _open_store(services: LocalServices, path: str) -> list[str]:
+    from sma_flows.services.local.database import (  # here: sqlite3 is loaded only for plans that need a store
+        Database,
+        StoreDownError,
+    )
     from sma_flows.services.local.directory import LocalDirectory
     from sma_flows.services.local.limits import LocalLimits
     from sma_flows.services.local.meetings import LocalMeetings
@@ -105,6 +108,11 @@ def _open_store(services: LocalServices, path: str) -> None:
     services.memo = LocalMemo(database)
     services.limits = LocalLimits(database)
     services.ports = Ports(LocalDirectory(database), LocalMeetings(database), LocalOutbox(database))
+    try:
+        database.open()
+    except StoreDownError as error:  # what needs it fails, in each call anew; what does not goes on
+        return [str(error)]
+    return []
 
 
 def _aws_meetings(env: Mapping[str, str], names: Directory | None) -> Meetings:

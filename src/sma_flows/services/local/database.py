@@ -24,7 +24,11 @@ LAYOUT: Final = 1
 """Version of the tables. A file of another version is not touched."""
 
 OPEN_S: Final = 2.0
-"""Longest wait for another process that is making the file at the same time."""
+"""Longest wait when the file is opened ahead of the first call; another process may be making it."""
+
+_opening: Final = threading.Lock()
+"""Held while a file is made. Closing *any* descriptor of a file takes away all locks that the process holds on it, also
+those of SQLite in another thread (sqlite.org, howtocorrupt, section 2.2): nobody may have it open at that moment."""
 
 _TABLES: Final = """
 CREATE TABLE memo (token TEXT PRIMARY KEY, lease REAL NOT NULL, expires REAL NOT NULL, reply TEXT) WITHOUT ROWID;
@@ -65,6 +69,15 @@ class Database:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._pid = 0
+
+    def open(self) -> None:
+        """Open the file now, so that no call has to wait for it.
+
+        Raises:
+            StoreDownError: it cannot be opened; the next use tries again.
+        """
+        with self._held(OPEN_S):
+            pass
 
     @contextmanager
     def change(self, timeout_s: float) -> Iterator[sqlite3.Connection]:
@@ -109,7 +122,7 @@ class Database:
         if not self._lock.acquire(timeout=timeout_s):
             raise StoreDownError("the store is busy")
         try:
-            connection = self._open()
+            connection = self._open(timeout_s)
             if connection.in_transaction:  # somebody was stopped in the middle
                 connection.execute("ROLLBACK")
             connection.execute(f"PRAGMA busy_timeout = {int(timeout_s * 1000)}")
@@ -119,34 +132,45 @@ class Database:
         finally:
             self._lock.release()
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, timeout_s: float) -> sqlite3.Connection:
         if self._connection is not None and self._pid == os.getpid():
             return self._connection
         if self.path == MEMORY:
             connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             connection.executescript(_TABLES)
         else:
-            connection = _open_file(Path(self.path))
+            connection = _open_file(Path(self.path), timeout_s)
         self._connection, self._pid = connection, os.getpid()
         return connection
 
 
-def _open_file(path: Path) -> sqlite3.Connection:
+def _open_file(path: Path, timeout_s: float) -> sqlite3.Connection:
     """Open the file, making it and its tables if need be; only its owner can read it."""
+    with _opening:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise StoreDownError(f"the store {path} cannot be made ({error.strerror})") from None
+        connection = sqlite3.connect(path, timeout=timeout_s, isolation_level=None, check_same_thread=False)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise StoreDownError(f"the store {path} cannot be made ({error.strerror})") from None
-    connection = sqlite3.connect(path, timeout=OPEN_S, isolation_level=None, check_same_thread=False)
-    until = time.monotonic() + OPEN_S
+        _prepare(connection, path, timeout_s)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, timeout_s: float) -> None:
+    """Switch to WAL mode and make the tables, unless another process has."""
+    until = time.monotonic() + timeout_s
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")  # takes no notice of the time-out
             break
         except sqlite3.OperationalError:
             if time.monotonic() > until:
-                connection.close()
                 raise
             time.sleep(0.01)
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -158,6 +182,4 @@ def _open_file(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA user_version = {LAYOUT}")
     connection.execute("COMMIT")
     if layout not in (0, LAYOUT):
-        connection.close()
         raise StoreDownError(f"the store {path} was written by another version of this package")
-    return connection
