@@ -10,7 +10,8 @@ Instead of a command a block may quote a file (``file flows/dial-in.yaml``) or s
 contains one text to the last before one that contains another (``file flows/dial-in.yaml "start:" .. "spanish:"``),
 or to the end of the file (``file flows/dial-in.yaml "start:"``).
 A command may be followed by ``; lines 4`` (only the first four, and an ellipsis) or by
-``; after FILE: "old" -> "new"``: it then runs on a copy of the repository's flows in which FILE was edited.
+``; after FILE: "old" -> "new"`` (once or several times): it then runs on a copy of the repository's flows in which
+FILE was edited.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def _body(what: str) -> str:
         words = shlex.split(first)[1:]
         text, language = _quoted_file(words), {".py": "python"}.get(Path(words[0]).suffix, "yaml")
     else:
-        text, language = _printed(first, next((part for part in rest if part.startswith("after ")), "")), ""
+        text, language = _printed(first, [part for part in rest if part.startswith("after ")]), ""
         if first.startswith("sma-flows graph"):
             language = "mermaid"
     for part in rest:
@@ -92,12 +93,13 @@ def _quoted_file(words: list[str]) -> str:
     return "\n".join(lines[start:stop])
 
 
-def _printed(command: str, edit: str) -> str:
+def _printed(command: str, edits: list[str]) -> str:
     with tempfile.TemporaryDirectory() as folder:
         place = ROOT
-        if edit:
+        if edits:
             place = Path(folder)
             shutil.copytree(ROOT / "flows", place / "flows")
+        for edit in edits:
             file, old, new = re.fullmatch(r'after (\S+): "(.*)" -> "(.*)"', edit).groups()
             text = (place / file).read_text("utf-8")
             if old not in text:

@@ -135,7 +135,7 @@ def drawn_in_mermaid(text: str) -> set[tuple[str, str, str, bool]]:
     for start, line, labels, target in re.findall(
         r'^  (s_\w+) (-->|-\.->)(?:\|"(.*?)"\|)? (s_\w+)$', text, re.MULTILINE
     ):
-        end = "back" if target.endswith("_back") else names[target]
+        end = names.get(target, "back")
         for label in (labels.replace("#42;", "*").replace("#35;", "#") or "").split(", "):
             found.add((names[start], label, end, line == "-->"))
     return found

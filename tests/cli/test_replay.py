@@ -40,6 +40,11 @@ def test_a_secret_is_shown_in_no_form(run: Run, plan_file: Path, events: Path, f
     assert "4711" not in result.output
 
 
+def test_an_event_cannot_act_on_the_terminal(run: Run, plan_file: Path) -> None:
+    event = an_event("NEW_INBOUND_CALL\x1b[2J", 1)
+    assert "\x1b" not in run("replay", plan_file, "-", stdin=json.dumps(event)).output
+
+
 def test_two_replays_are_equal_but_for_their_times(run: Run, plan_file: Path, events: Path) -> None:
     shown = [re.sub(r"\d+\.\d\d ms", "", run("replay", plan_file, events).output) for _ in range(2)]
     assert shown[0] == shown[1]

@@ -137,9 +137,10 @@ class _Mask:
         return {value for value in found if len(value) > 3}
 
     def _clean(self, line: str) -> str:
+        """A line without hidden values, and without characters that would act on a terminal."""
         for value in self._values:
             line = line.replace(value, MASK)
-        return line
+        return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
 
 
 def _asked(ask: Ask, reply: ServiceReply) -> str:
