@@ -49,8 +49,8 @@ def finish(frame: Frame, note: str, fingerprint: str) -> Step:
     """The step that the walk of *frame* leads to. *fingerprint* is empty when an ask was in between: it is kept."""
     call, flow, event = frame.call, frame.flow, frame.event
     if fingerprint:
-        if call.q == event.sequence and call.fp != fingerprint and "s" not in call.flags:
-            call.flags += "s"  # two different events with one Sequence: it cannot be trusted
+        if call.q >= event.sequence and call.fp != fingerprint and "s" not in call.flags:
+            call.flags += "s"  # one Sequence for two different events, or a falling one: it cannot be trusted
         call.q = event.sequence
         call.fp = fingerprint
     if frame.ask is not None:

@@ -132,12 +132,29 @@ def _reconcile(turn: Turn) -> Step | None:
         if gone and has_departed(frame.call, gone):
             return None
         frame.depart(gone)
-        frame.call.flags += "" if "B" in frame.call.flags else "B"
         node = turn.flow.node(call.base)
+        if _we_hung_up_b(call):
+            _freed(frame)
+            _follow(frame)
+            return finish(frame, "leg B hung up", turn.fingerprint)
+        frame.call.flags += "" if "B" in frame.call.flags else "B"
         if isinstance(node, Connector):
             frame.walk(node.left(frame))
         return finish(frame, "leg B left", turn.fingerprint)
     return None
+
+
+def _we_hung_up_b(call: Call) -> bool:
+    """Whether the current list ends with our own Hangup of leg B."""
+    codes, _, rest = call.last.partition(".")
+    return codes[-1:] == "H" and rest[:1] == "B"
+
+
+def _freed(frame: Frame) -> None:
+    """The flow itself let leg B go: the caller stays, and the bridge or meeting behind is over."""
+    frame.call.base = frame.call.aside = ""
+    frame.vars.pop("@queue", None)
+    frame.departure = True
 
 
 def _stray_leg(turn: Turn) -> Step | None:
@@ -233,11 +250,9 @@ def _arguments(turn: Turn) -> Step:
 def _outcome(turn: Turn) -> Step:
     """The current list has run: the position's outcome."""
     frame = turn.frame()
-    if turn.event.sequence < frame.call.q and "s" not in frame.call.flags:
-        frame.call.flags += "s"  # it counts downwards: not to be trusted for ties
     if turn.event.action == "Hangup" and turn.event.leg == "B":
         frame.depart(turn.event.leg_id)
-        frame.departure = True
+        _freed(frame)
     _follow(frame)
     return finish(frame, "done", turn.fingerprint)
 
@@ -379,7 +394,7 @@ def _hangup(turn: Turn) -> Step:
     frame.depart(event.leg_id)
     node: Node | None = flow.node(call.pos) if call.pos else None
     frame.departure = True
-    if isinstance(node, HangupNode) or call.last.startswith("H.B."):
+    if isinstance(node, HangupNode) or _we_hung_up_b(call):
         _follow(frame)
         return finish(frame, "leg B hung up", turn.fingerprint)
     if isinstance(node, Connector):
