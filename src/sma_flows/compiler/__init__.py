@@ -14,6 +14,7 @@ from sma_flows.compiler.check import check_flows, has_errors
 from sma_flows.compiler.load import Loaded, load
 from sma_flows.compiler.lower import lower_flow
 from sma_flows.compiler.resolved import Edge, ResolvedFlow, ResolvedState
+from sma_flows.compiler.rules.routes import wrong_route
 from sma_flows.flow.diagnostics import Diagnostic, in_order
 from sma_flows.plan import Plan
 
@@ -81,6 +82,7 @@ def _check(paths: Sequence[Path | str]) -> tuple[Loaded, list[Diagnostic]]:
     loaded = load([Path(path) for path in paths])
     found = list(loaded.diagnostics)
     if not has_errors(found):
+        found += wrong_route(loaded)
         found += check_flows(loaded.flows)
     return loaded, found
 

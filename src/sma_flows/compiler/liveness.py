@@ -95,11 +95,13 @@ def pending(program: Program, sizes: Mapping[str, int]) -> dict[str, Pending]:
         name, _ = waiting.popitem()
         node = program.nodes[name]
         given = _after(node, found[name], sizes.get(name, 1))
-        if given is None:
-            continue
         for arc in node.arcs:
-            fresh_list = arc.outcome == "failed" and not node.state.silent
-            if arc.kind == "next" and not fresh_list and found[arc.target].add(given):
+            hands_on = given
+            if arc.outcome == "exhausted" and not needs_quiet(node):
+                hands_on = found[name]  # a used-up state is passed through, whatever its verb
+            elif arc.outcome == "failed" and not node.state.silent:
+                hands_on = None  # what follows a failed action is a list of its own
+            if arc.kind == "next" and hands_on is not None and hands_on.owners and found[arc.target].add(hands_on):
                 waiting[arc.target] = None
     return found
 

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from sma_flows.compiler.lower_ask import ask_json, listen_json
 from sma_flows.compiler.lower_talk import Json, Scope, expression, leg_json
+from sma_flows.compiler.resolve import counts_entries
 from sma_flows.compiler.resolved import ResolvedState
 from sma_flows.flow.expressions import Expr
 from sma_flows.flow.fields import Connector
@@ -54,7 +55,7 @@ def state_json(state: ResolvedState, scope: Scope, outer: str) -> Json:
     own = sorted(name for name, edge in state.edges.items() if edge.source == "own")
     if own:
         out["own"] = own
-    if state.model.visits is not None:
+    if state.model.visits is not None and counts_entries(state.model):
         out["visits"] = state.model.visits.n
         out["count"] = visits_counter(state, scope)
     pre = [_talk(name, state, scope) for name in state.model.before]

@@ -38,6 +38,7 @@ from sma_flows.flow.states import (
     ScheduleState,
     SetState,
     State,
+    StateBase,
     TakeState,
     UseState,
     _Listening,
@@ -124,6 +125,9 @@ def variables_of(
         yield Variable(name, kind, document.span(("vars", name), key=True), "var")
     for name, kind in model.inputs.items():
         yield Variable(name, kind, document.span(("inputs", name), key=True), "input")
+    for name, kind in model.gives.items():
+        if name not in model.vars and name not in model.inputs:
+            yield Variable(name, kind, document.span(("gives", name), key=True), "result")
     for name, update in model.updates.items():
         for argument, kind in update.takes.items():
             yield Variable(argument, kind, document.span(("updates", name, "takes", argument), key=True), "argument")
@@ -186,9 +190,7 @@ def _outcomes(model: State, flow: ResolvedFlow) -> tuple[str, ...]:
         own = tuple(hook.outcomes) if hook else tuple(name for name in model.next if name) or ("done",)
         fixed = ("limited", "failed") if model.limit else ("failed",)
     elif isinstance(model, ChooseState):
-        own = choices_of(model, flow) or tuple(
-            name for name in model.next if name and name not in ("other", "exhausted")
-        )
+        own = _choices(model, flow)
     elif isinstance(model, ScheduleState):
         schedule = flow.model.schedules.get(model.schedule)
         own = tuple(schedule.periods) if schedule else tuple(name for name in model.next if name)
@@ -200,11 +202,27 @@ def _outcomes(model: State, flow: ResolvedFlow) -> tuple[str, ...]:
     elif isinstance(model, HangupState) and model.leg == "B":
         own = ("done",)
     found = dict.fromkeys((*own, *fixed))
-    if model.visits is not None:
+    if counts_entries(model):
         found["exhausted"] = None
     if model.before:
         found["failed"] = None
     return tuple(found)
+
+
+def counts_entries(model: StateBase) -> bool:
+    """Whether `visits` bounds how often the state is entered. On a bridge or meeting with keys it bounds the keys."""
+    return model.visits is not None and not (model.verb in CONNECTING and bool(getattr(model, "keys", None)))
+
+
+def _choices(model: ChooseState, flow: ResolvedFlow) -> tuple[str, ...]:
+    """The outcomes of a `choose` besides `other`, which by value also stands for words that `next` leaves out."""
+    known = choices_of(model, flow)
+    if isinstance(model.choose, dict):
+        return known
+    named = tuple(name for name in model.next if name not in ("", "other", "exhausted", "failed"))
+    if not known:
+        return named
+    return tuple(word for word in known if word in named) if "other" in model.next else known
 
 
 def choices_of(model: ChooseState, flow: ResolvedFlow) -> tuple[str, ...]:

@@ -1,0 +1,180 @@
+"""SF230 and SF408: hooks exist, take what they are given, and fit into the time of an invocation."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sma_flows.compiler.graph import components
+from sma_flows.compiler.resolved import ResolvedFlow, ResolvedHook
+from sma_flows.compiler.rules.base import Whole, call_rule, flow_rule
+from sma_flows.flow.diagnostics import Diagnostic, did_you_mean, report
+from sma_flows.flow.states import RunState
+
+MOST_MS: Final = 3_000
+"""Sum of the budgets that one invocation can run (decision 21)."""
+WARN_MS: Final = 2_500
+
+
+def hook_file(flow: ResolvedFlow, hook: ResolvedHook) -> Path | None:
+    """The file of a Python hook, looked for from the flow's folder upwards; None when it is somewhere else."""
+    if hook.model.python is None:
+        return None
+    module = hook.model.python.partition(":")[0].replace(".", "/")
+    start = Path(flow.document.path).absolute().parent
+    for folder in (start, *list(start.parents)[:2]):
+        for file in (folder / f"{module}.py", folder / module / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
+
+
+@flow_rule
+def hook_function(flow: ResolvedFlow) -> Iterator[Diagnostic]:
+    """The Python file of a hook has no such function, or it takes another number of values (decision 34).
+
+    The file is read, never run. A file that is not beside the flow is looked for when the plan is loaded.
+    """
+    for name, hook in flow.hooks.items():
+        file = hook_file(flow, hook)
+        if file is None:
+            continue
+        place = ("hooks", name, "python")
+        function = str(hook.model.python).partition(":")[2]
+        try:
+            tree = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError, OSError) as error:
+            line = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
+            yield report(
+                "SF230",
+                flow.document.span(place),
+                f"the file of the hook '{name}' cannot be read{line}",
+                label=file.name,
+                help="correct the Python file",
+            )
+            continue
+        found = {each.name: each for each in tree.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+        known = {*found, *_assigned(tree)}
+        if function not in known:
+            yield report(
+                "SF230",
+                flow.document.span(place),
+                f"{file.name} has no function '{function}'",
+                label="not defined there",
+                help=did_you_mean(function, known) or f"add `def {function}(call, ...)` with `@hook`",
+            )
+        elif function in found:
+            yield from _calls(flow, hook, found[function])
+
+
+def _assigned(tree: ast.Module) -> set[str]:
+    """Names that a module has without defining a function: imports and assignments."""
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name) for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names
+
+
+def _calls(
+    flow: ResolvedFlow, hook: ResolvedHook, function: ast.FunctionDef | ast.AsyncFunctionDef
+) -> Iterator[Diagnostic]:
+    """Every place that runs the hook, against the function's parameters behind `call`."""
+    args = function.args
+    if args.vararg is not None:
+        return
+    names = [arg.arg for arg in (*args.posonlyargs, *args.args)][1:]
+    most, least = len(names), max(0, len(names) - len(args.defaults))
+    places: list[tuple[int, tuple[str | int, ...]]] = [
+        (len(state.model.run.args), (*state.path, "run"))
+        for state in flow.states.values()
+        if isinstance(state.model, RunState) and state.model.run.name == hook.name
+    ]
+    for index, item in enumerate(flow.model.cleanup):
+        if item.run.name == hook.name:
+            places.append((len(item.run.args), ("cleanup", index, "run")))
+    for name, other in flow.model.hooks.items():
+        if other.undo is not None and other.undo.name == hook.name:
+            places.append((len(other.undo.args), ("hooks", name, "undo")))
+    for count, place in places:
+        if not least <= count <= most:
+            yield report(
+                "SF229",
+                flow.document.span(place),
+                f"'{hook.name}' takes {_count(least, most)}, here are {count}",
+                label="too few" if count < least else "too many",
+                help=f"write `run: {hook.name}({', '.join(names)})`",
+                related=[(flow.document.span(("hooks", hook.name, "python")), "the function is named here")],
+            )
+
+
+def _count(least: int, most: int) -> str:
+    if least == most:
+        return {0: "no values", 1: "one value"}.get(most, f"{most} values")
+    return f"{least} to {most} values"
+
+
+@call_rule
+def hook_budgets(whole: Whole) -> Iterator[Diagnostic]:
+    """Hooks that run one after the other inside one invocation need too long together (decision 21, contract 7.1)."""
+    program = whole.program
+    weight: dict[str, int] = {}
+    for name, node in program.nodes.items():
+        model = node.state.model
+        hook = node.flow.hooks.get(model.run.name) if isinstance(model, RunState) else None
+        weight[name] = hook.budget_ms if hook is not None else 0
+    quiet = {name for name, node in program.nodes.items() if node.state.silent}
+    followers = {
+        name: [arc.target for arc in program.nodes[name].arcs if arc.target in quiet and arc.kind == "next"]
+        for name in quiet
+    }
+    best: dict[str, tuple[int, list[str]]] = {}
+    for group in components(followers):
+        members = set(group)
+        looped = len(group) > 1 or group[0] in followers[group[0]]
+        own = sum(weight[name] for name in group)
+        behind: tuple[int, list[str]] = (0, [])
+        for name in group:
+            for target in followers[name]:
+                if target not in members and best[target][0] > behind[0]:
+                    behind = best[target]
+        rounds = 1
+        if looped and own:
+            visits = [v.n for name in group if (v := program.nodes[name].state.model.visits) is not None]
+            rounds = min(visits, default=MOST_MS)
+        for name in group:
+            chain = [each for each in sorted(group) if weight[each]] if looped else ([name] if weight[name] else [])
+            best[name] = (own * rounds + behind[0], [*chain, *behind[1]])
+    entered = {arc.target for name, node in program.nodes.items() if name not in quiet for arc in node.arcs} | {
+        program.start
+    }
+    entered |= {name for name, node in program.nodes.items() if node.kind == "run" and node.talks_first}
+    reported: set[str] = set()
+    totals = {name: best[name] for name in entered if name in best}
+    for name, node in program.nodes.items():
+        if node.kind == "run" and node.talks_first:  # what it says is sent first; the hooks behind it then run together
+            after = max((best[arc.target] for arc in node.arcs if arc.target in best), default=(0, []))
+            totals[name] = (weight[name] + after[0], [name, *after[1]])
+    for total, chain in sorted(totals.values(), key=lambda each: (-each[0], each[1])):
+        if total <= WARN_MS or not chain or chain[-1] in reported:
+            continue
+        reported.update(chain)
+        last = program.nodes[chain[-1]]
+        severe = total > MOST_MS
+        yield report(
+            "SF408",
+            last.flow.span(*last.state.path, "run"),
+            f"the hooks up to here can take {total:,} ms in one invocation",
+            label=f"at most {MOST_MS:,} ms fit" if severe else f"more than {WARN_MS:,} ms; {MOST_MS:,} are the end",
+            help="shorten a `budget`, or say something between two of them",
+            related=[
+                (program.nodes[each].state.span, f"up to {weight[each]:,} ms")
+                for each in chain[:-1]
+                if each != chain[-1]
+            ],
+            severity="error" if severe else "warning",
+        )
