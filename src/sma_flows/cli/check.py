@@ -35,7 +35,7 @@ Exit codes: 0 nothing to mend, 1 errors found (with --strict: or warnings), 2 wr
 """
 
 
-@click.command("check", epilog=EXAMPLES)
+@click.command("check", short_help="Report every problem of flows, with place and remedy.", epilog=EXAMPLES)
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")

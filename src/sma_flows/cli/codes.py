@@ -30,7 +30,7 @@ Examples:
 """
 
 
-@click.command("codes", epilog=EXAMPLES)
+@click.command("codes", short_help="List everything that `check` can find.", epilog=EXAMPLES)
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def command(form: str, as_json: bool) -> None:

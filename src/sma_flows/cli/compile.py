@@ -35,7 +35,7 @@ Exit codes: 0 compiled, 1 errors found (nothing is written), 2 wrong usage.
 """
 
 
-@click.command("compile", epilog=EXAMPLES)
+@click.command("compile", short_help="Write the plan that the Lambda function loads.", epilog=EXAMPLES)
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where the plan is written.")
 @click.option("--previous", multiple=True, type=click.Path(path_type=Path), help="A plan whose calls may still run.")

@@ -19,7 +19,7 @@ Examples:
 """
 
 
-@click.command("explain", epilog=EXAMPLES)
+@click.command("explain", short_help="Say what a code of `check` means.", epilog=EXAMPLES)
 @click.argument("codes", nargs=-1, required=True, metavar="CODE...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def command(codes: tuple[str, ...], as_json: bool) -> None:

@@ -49,7 +49,7 @@ class Edge:
     own: bool = True
 
 
-@click.command("graph", epilog=EXAMPLES)
+@click.command("graph", short_help="Draw a flow as Mermaid or Graphviz.", epilog=EXAMPLES)
 @click.argument("flow", metavar="FLOW")
 @click.option("--flow", "name", help="Which flow of a bundle. Default: the only one.")
 @click.option("--format", "form", type=click.Choice(["mermaid", "dot", "json"]), default="mermaid", show_default=True)

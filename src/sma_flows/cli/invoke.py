@@ -26,7 +26,7 @@ local stand-in) is kept in .sma-flows/store.sqlite; --store names another file, 
 """
 
 
-@click.command("invoke", epilog=EXAMPLES)
+@click.command("invoke", short_help="Print the raw answer to one event.", epilog=EXAMPLES)
 @click.argument("flow", metavar="FLOW")
 @click.argument("event", metavar="EVENT")
 @clock_option

@@ -42,7 +42,7 @@ Exit codes: 0 replayed (with --check: no difference), 1 a difference or a flow w
 """
 
 
-@click.command("replay", epilog=EXAMPLES)
+@click.command("replay", short_help="Answer recorded events and show each step.", epilog=EXAMPLES)
 @click.argument("flow", metavar="FLOW")
 @click.argument("events", nargs=-1, required=True, metavar="EVENTS...")
 @click.option("--check", is_flag=True, help="Compare with the recorded answers; exit code 1 on a difference.")
