@@ -73,10 +73,9 @@ def test_every_built_in_gives_what_it_declares_and_the_same_again(name: str) -> 
     assert reasons(world) == []
 
 
-@pytest.mark.parametrize("name", BUILTINS)
-def test_no_built_in_takes_a_secret(name: str) -> None:
-    if name == "directory.find":
-        return  # its key is compared and not kept: see below
+# The key of directory.find is compared and not kept: see below.
+@pytest.mark.parametrize("name", sorted(BUILTINS.keys() - {"directory.find"}))
+def test_no_other_built_in_takes_a_secret(name: str) -> None:
     world = made()
     args = (Secret("482913"), *ARGUMENTS.get(name, ("one",))[1:])
     assert perform(world, ask_for(name, *args)) == FAILED
