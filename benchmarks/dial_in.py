@@ -26,13 +26,13 @@ LOOPS = 20
 class World:
     """The same small stand-in for both handlers."""
 
-    def verify_pin(self, conference: str, pin: str, caller: str) -> str:
+    def verify_pin(self, conference: str, pin: str, caller: str) -> str:  # noqa: ARG002
         return "ok" if pin == PIN else "wrong"
 
-    def open_meeting(self, conference: str) -> str:
+    def open_meeting(self, conference: str) -> str:  # noqa: ARG002
         return "m-1"
 
-    def attend(self, meeting: str) -> tuple[str, str]:
+    def attend(self, meeting: str) -> tuple[str, str]:  # noqa: ARG002
         return "att-1", TOKEN
 
     def leave(self, meeting: str, attendee: str) -> None:
@@ -45,7 +45,7 @@ class Services:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def perform(self, ask: Ask, deadline: float) -> ServiceReply:
+    def perform(self, ask: Ask, deadline: float) -> ServiceReply:  # noqa: ARG002
         world = self.world
         if ask.port == "meetings.attend":
             attendee, token = world.attend(ask.args[0])

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 from benchmarks.measure import Ratio, ratio, rounds
 
@@ -31,7 +32,9 @@ def measure(plan: str, count: int) -> tuple[dict[str, Ratio], dict[str, float]]:
     """Each case's time above an empty interpreter as a share of the same for a dynamodb client, and milliseconds."""
     environ = dict(os.environ, SMA_FLOWS_PLAN=plan, SMA_FLOWS_STORE="memory", PYTHONHASHSEED="0")
     environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
-    times = rounds({name: lambda code=code: _run(code, environ) for name, code in CASES.items()}, count)
+    times = rounds(
+        {name: lambda code=code: _run(code, environ) for name, code in CASES.items()}, count, clock=time.perf_counter_ns
+    )
     empty = times.pop("empty interpreter")
     above = {name: [max(1, t - e) for t, e in zip(each, empty, strict=True)] for name, each in times.items()}
     shares = {name: ratio(above, name, "boto3 client (dynamodb)") for name in above}

@@ -49,7 +49,7 @@ class Checker:
             assert "sf" in attributes
             assert set(attributes) <= KEYS
             assert all(isinstance(value, str) for value in attributes.values())
-            # What comes in can be damaged to more than the service ever keeps; then nothing is promised of what goes out.
+            # What comes in can be damaged to more than the service keeps; then nothing is promised of what goes out.
             assert len(json.dumps(attributes)) <= MOST_BYTES or len(json.dumps(event)) > MOST_BYTES, "too large"
 
     @staticmethod

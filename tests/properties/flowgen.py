@@ -309,7 +309,8 @@ def _end_used_up_loops(flow: GenFlow) -> None:
 
     def after(name: str) -> list[str]:
         leads = edges(flow, name)
-        return [leads["exhausted"]] if "exhausted" in leads else list(leads.values())
+        counts = "exhausted" in leads and not flow.states[name].since  # a count that starts again ends nothing
+        return [leads["exhausted"]] if counts else list(leads.values())
 
     for name, state in flow.states.items():
         if state.visits and "exhausted" in state.next:

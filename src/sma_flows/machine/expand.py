@@ -111,12 +111,13 @@ def expand(flow: ResolvedFlow) -> tuple[Node, ...]:
 
 def _node(flow: ResolvedFlow, prefix: str, name: str, state: Any) -> Node:
     verb: str = state.verb
+    visits = _visits(state)
     outcomes = list(_outcomes(flow, state))
     if verb == "hangup" and state.leg == "B":
         outcomes.append("done")
     if state.before and "failed" not in outcomes:
         outcomes.append("failed")
-    if state.visits is not None:
+    if visits is not None:
         outcomes.append("exhausted")
     if verb == "run" and not state.limit:
         outcomes.remove("limited")
@@ -138,7 +139,6 @@ def _node(flow: ResolvedFlow, prefix: str, name: str, state: Any) -> Node:
     if missing:
         raise ValueError(f"state '{prefix}{name}' does not answer {', '.join(missing)}")
     retry = getattr(state, "retry", None) or flow.model.defaults.retry
-    visits = state.visits
     keys = dict(getattr(state, "keys", {}))
     connected = getattr(state, "connected", None) or ""
     return Node(
@@ -159,6 +159,11 @@ def _node(flow: ResolvedFlow, prefix: str, name: str, state: Any) -> Node:
     )
 
 
+def _visits(state: Any) -> Any:
+    """How often a state may be entered; on a conversation with keys the word bounds how often keys are heard."""
+    return None if state.verb in CONVERSATION and getattr(state, "keys", None) else state.visits
+
+
 def _full(prefix: str, target: str) -> str:
     return target if target in (HANGUP, BACK) else prefix + target
 
@@ -166,8 +171,9 @@ def _full(prefix: str, target: str) -> str:
 def _resets(flow: ResolvedFlow, prefix: str, name: str) -> Iterator[str]:
     """Counters that start again when the state called *name* is entered."""
     for other, state in flow.model.states.items():
-        if state.visits is not None and state.visits.since == name:
-            yield prefix + (state.visits.counter or other)
+        visits = _visits(state)
+        if visits is not None and visits.since == name:
+            yield prefix + (visits.counter or other)
 
 
 def _never_closed(flow: ResolvedFlow, state: Any) -> bool:
