@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from importlinter.cli import lint_imports
 
 import sma_flows
 from sma_flows.compiler import check_paths
+from sma_flows.compiler.parse import parse_flow
 from sma_flows.compiler.verbs import BUILT_IN, OUTCOMES
 from sma_flows.flow.codes import CODES
 from sma_flows.flow.diagnostics import render_text
 from sma_flows.flow.model import DialPolicy, FlowModel, HookModel, Retry, Route, UpdateModel
+from sma_flows.flow.source import load_document
 from sma_flows.flow.states import STATES, keys_of
 from sma_flows.hooks.builtin import BUILTINS
 
@@ -191,6 +194,46 @@ def test_the_complete_flows_of_the_documents_compile(where: str, text: str, tmp_
     assert errors == [], f"{where}\n{render_text(errors, result.sources)}"
 
 
+FLOW_KEYS = {field.alias or name for name, field in FlowModel.model_fields.items()}
+
+
+def fragments_in(page: str) -> list[tuple[str, str]]:
+    """The pieces of flows on a page, each put into the smallest flow around it."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    found = []
+    for number, text in enumerate(blocks):
+        key = text.partition(":")[0]
+        if key.startswith("sma_"):
+            continue
+        head = "sma_flow: 1\nname: x\nentry: inbound\n"
+        states = "start: there\nstates:\n  there:\n    wait: 1s\n    next: hangup\n"
+        if key in FLOW_KEYS:
+            whole = f"{head}{text}{states}"
+        elif key in ("keys", "retry"):
+            asks = "menu: words\n" if key == "keys" else "gather: pin\nprompt: words\n"
+            whole = f"{head}{states}  piece:\n{textwrap.indent(asks + text, '    ')}"
+        elif re.match(r"\w+:\n  \w", text):
+            whole = f"{head}{states}{textwrap.indent(text, '  ')}"
+        else:
+            continue
+        found.append((f"{page}:{number} {key}", whole))
+    return found
+
+
+@pytest.mark.parametrize(("where", "text"), fragments_in("docs/language.md"))
+def test_the_pieces_of_flows_in_the_guide_can_be_read(where: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "piece.yaml"
+    path.write_text(text)
+    document, found = load_document(path)
+    assert document is not None
+    found += parse_flow(document)[1]
+    assert [one for one in found if one.severity == "error"] == [], f"{where}\n{render_text(found, {str(path): text})}"
+
+
+def test_the_guide_has_pieces_of_many_kinds() -> None:
+    assert len(fragments_in("docs/language.md")) >= 12
+
+
 def section(page: str, title: str) -> str:
     """The text below one heading of a page."""
     text = (ROOT / "docs" / page).read_text("utf-8")
@@ -265,7 +308,7 @@ def test_decisions_have_numbers_of_their_own_and_titles() -> None:
     assert len(numbers) == len(set(numbers)) > 0
     for path in records:
         if path.name != "README.md":
-            assert re.match(rf"# {path.name[:4]} \S", path.read_text("utf-8")), path.name
+            assert re.match(rf"# {path.name[:4]}\. \S", path.read_text("utf-8")), path.name
 
 
 def test_the_errata_point_to_files_that_exist() -> None:
