@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 """Plan layout written by this version. Format N-1 stays readable, otherwise an upgrade would end live calls."""
 
+QUEUE_BYTES: Final = 6_000
+"""Most bytes of waiting updates in a saved call. An update that does not fit any more is dropped like one too many, so
+the worst case of a queue is this and not its length times its longest text (decision 3)."""
+
 READABLE_FORMATS: Final = frozenset({1})
 
 FlowPlan = dict[str, Any]

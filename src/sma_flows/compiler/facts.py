@@ -12,6 +12,7 @@ from sma_flows.compiler.speech import spoken_length
 from sma_flows.compiler.uses import prompt_entries
 from sma_flows.flow.fields import PromptItem
 from sma_flows.flow.states import JoinMeetingState, PlayState, RecordState, SayState, WaitState, _Listening
+from sma_flows.plan import QUEUE_BYTES
 
 __all__ = ["MAX_ATTRIBUTES", "attributes_bytes", "facts_json", "sizes_of", "variable_bytes"]
 
@@ -134,9 +135,8 @@ def _specials(program: Program) -> int:
         size += sum(len(prefix + name) + 5 for name, hook in flow.hooks.items() if hook.model.undo is not None)
     for name, update in program.outer.model.updates.items():
         if update.queue:
-            size += update.queue * (
-                len(name) + sum(kind.worst_bytes + len(arg) + 6 for arg, kind in update.takes.items())
-            )
+            each = len(name) + sum(kind.worst_bytes + len(arg) + 6 for arg, kind in update.takes.items())
+            size += min(update.queue * each, QUEUE_BYTES)  # the runtime drops what does not fit into that
     return size
 
 

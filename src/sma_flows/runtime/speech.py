@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from xml.sax.saxutils import escape
 
 from sma_flows.protocol.actions import MAX_TEXT, Action, InvalidActionError, audio_source
-from sma_flows.runtime.values import Value, compile_text
+from sma_flows.runtime.values import compile_text, escape
 
 if TYPE_CHECKING:
     from sma_flows.runtime.frame import Frame
@@ -354,8 +353,3 @@ def one_speech(frame: Frame, pieces: Sequence[Spoken | File]) -> tuple[list[Spok
         plain = _unescape(_TAG.sub("", last.text)) if last.ssml else last.text
         last = Spoken(cut_text(plain, MAX_TEXT), False, last.voice)
     return list(pieces[:-1]), last
-
-
-def as_value(expr: Sequence[Any] | None, compile_: Callable[[Sequence[Any]], Value]) -> Value | None:
-    """Compile an optional expression."""
-    return None if expr is None else compile_(expr)

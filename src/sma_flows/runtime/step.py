@@ -10,9 +10,11 @@ A walk that needs the world stops with ``ask``; :func:`resume` goes on with the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from sma_flows.plan import QUEUE_BYTES
 from sma_flows.protocol import events as ev
 from sma_flows.protocol.actions import CODES, InvalidActionError, goodbye, mark
 from sma_flows.runtime.ask import ServiceReply
@@ -374,9 +376,10 @@ def _update(turn: Turn) -> Step:
             frame.vars.clear()
             frame.vars.update(before)
             waiting = list(frame.vars.get("@queue", ()))
-            if len(waiting) >= update.queue:
+            waiting.append([update.name, values])
+            if len(waiting) > update.queue or len(json.dumps(waiting)) > QUEUE_BYTES:
                 return turn.nothing("update queue is full")
-            frame.vars["@queue"] = [*waiting, [update.name, values]]
+            frame.vars["@queue"] = waiting
             return touch(frame, "update waits", turn.fingerprint)
         frame.call.aside = update.name
         frame.call.then = ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
-from xml.sax.saxutils import escape
 
 from sma_flows.errors import PlanError
 from sma_flows.protocol.events import as_int
@@ -27,6 +26,11 @@ _SAY_AS: Final[Mapping[str, str]] = {
 """How Polly is told to read a value. Times such as 17:30 are read well without a mark."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def escape(text: str) -> str:
+    """Text as content of SSML. Of our own because the one of the standard library loads an HTTP client."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def clean(text: str) -> str:

@@ -20,7 +20,7 @@ class RunNode(Node):
 
     alone = True
     silent = True
-    __slots__ = ("args", "hook", "limits", "outcomes")
+    __slots__ = ("args", "hook", "limits", "outcomes", "settings")
 
     def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
         super().__init__(name, state, flow)
@@ -28,6 +28,10 @@ class RunNode(Node):
         self.args = [flow.argument(arg) for arg in state.get("args", ())]
         self.outcomes: Mapping[str, Mapping[str, Any]] = self.hook.get("outcomes", {})
         self.limits: list[Mapping[str, Any]] = state.get("limits", [])
+        settings = self.hook.get("with", {})
+        self.settings = {
+            key: flow.value(value) for key, value in settings.items() if value[0] not in ("lit", "env", "text")
+        }
 
     def work(self, frame: Frame) -> str | None:
         """Ask for the hook, unless a limit of this call is used up."""
@@ -43,6 +47,9 @@ class RunNode(Node):
                 key = show(frame.vars.get(limit["var"]))
             uses.append(LimitUse(limit["name"], key, limit["outcome"], limit["max"], limit["window"]))
         hook = self.hook
+        if self.settings:  # settings that are known only in the call
+            found = {key: ["lit", value(frame)] for key, value in self.settings.items()}
+            hook = {**hook, "with": {**hook["with"], **found}}
         self.ask(
             frame,
             "hook",
