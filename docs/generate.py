@@ -35,12 +35,12 @@ PAGES = (ROOT / "README.md",)
 RULES = ROOT / "docs" / "rules.md"
 
 _BLOCK = re.compile(r"(?P<head><!-- generated: (?P<what>.*?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL)
-_TIME = re.compile(r" *\d+\.\d\d ms")
+_PASSING = re.compile(r" *\d+\.\d\d ms|(?<=\(revision )[0-9a-f]{12}(?=\))")
 
 
-def without_times(text: str) -> str:
-    """The text without the times of steps, which differ from run to run."""
-    return _TIME.sub("", text)
+def lasting(text: str) -> str:
+    """The text without the times of steps, which differ from run to run, and without revisions of flows."""
+    return _PASSING.sub("", text)
 
 
 def rendered(page: str) -> str:
@@ -58,7 +58,7 @@ def stale() -> list[str]:
     found = [
         str(page.relative_to(ROOT))
         for page in PAGES
-        if without_times(rendered(text := page.read_text("utf-8"))) != without_times(text)
+        if lasting(rendered(text := page.read_text("utf-8"))) != lasting(text)
     ]
     if not RULES.exists() or RULES.read_text("utf-8") != markdown(CODES.values()):
         found.append(str(RULES.relative_to(ROOT)))
@@ -125,7 +125,7 @@ def main() -> None:
     for page in PAGES:
         text = page.read_text("utf-8")
         made = rendered(text)
-        if without_times(made) != without_times(text):
+        if lasting(made) != lasting(text):
             page.write_text(made, encoding="utf-8")
     RULES.write_text(markdown(CODES.values()), encoding="utf-8")
 
