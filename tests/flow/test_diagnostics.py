@@ -199,3 +199,7 @@ def test_the_nearest_word_is_suggested_and_a_far_one_is_not() -> None:
     assert nearest("xyz", ["goodbye", "hello"]) == ""
     assert did_you_mean("goodby", ["goodbye"]) == "did you mean 'goodbye'?"
     assert nearest("x" * 100_000, ["x" * 99]) == ""
+
+
+def test_a_message_of_a_page_is_cut() -> None:
+    assert len(report("SF010", Span("a", 1, 1, 1, 2), "m" * 100_000).message) == 400

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sma_flows.compiler.parse import MAX_FINDINGS
+from sma_flows.flow.diagnostics import MAX_FINDINGS
 
 from .reading import codes, read
 

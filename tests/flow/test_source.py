@@ -339,3 +339,9 @@ def test_what_stands_at_a_place_is_what_was_read(text: str) -> None:
         if scalar.inset is not None and scalar.text:
             first = scalar.part(0)
             assert line[first.col - 1] == scalar.text[0]
+
+
+def test_after_many_findings_the_rest_is_counted() -> None:
+    _, found = load_text("a: b\n" * 1_000, "t.yaml")
+    assert len(found) == 201
+    assert (found[-1].code, found[-1].message) == ("SF020", "there are 799 more findings in t.yaml")

@@ -55,6 +55,7 @@ def test_a_type_is_read(text: str, expected: dict[str, Any]) -> None:
         ("list(text)", "list(text)"),
         ("list(0, text)", "0"),
         ("list(3, strng)", "strng"),
+        ("list(3, list(4, text))", " list(4, text)"),
         ("secret", ""),
         ("secret masked text", "masked text"),
         ("number = 007x", "007x"),
@@ -121,3 +122,8 @@ def test_what_is_no_telephone_number_is_answered_with_one(text: str, help_: str)
     with pytest.raises(Fault) as caught:
         check_phone(text)
     assert caught.value.help == help_
+
+
+def test_a_list_in_a_list_in_a_list_is_refused_at_the_second_one() -> None:
+    with pytest.raises(Fault, match="a list cannot hold lists"):
+        parse_type("list(2, " * 5_000 + "text" + ")" * 5_000)

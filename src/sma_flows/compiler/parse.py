@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from sma_flows.flow.diagnostics import Diagnostic, Fault, in_order, nearest, report
+from sma_flows.flow.diagnostics import MAX_FINDINGS, Diagnostic, Fault, limited, nearest, report
 from sma_flows.flow.fields import SHAPES, TAG, shape_of
 from sma_flows.flow.model import (
     BundleModel,
@@ -22,14 +22,11 @@ from sma_flows.flow.model import (
     Route,
     UpdateModel,
 )
-from sma_flows.flow.nodes import Document, Mapping_, Scalar, Seq, Span, phone_key
+from sma_flows.flow.nodes import Document, Mapping_, Scalar, Seq, phone_key
 from sma_flows.flow.prompts import Catalogue, PromptsModel
 from sma_flows.flow.states import foreign_key, keys_of, owners_of, verb_of
 
-__all__ = ["MAX_FINDINGS", "parse_bundle", "parse_flow", "parse_prompts"]
-
-MAX_FINDINGS: Final = 200
-"""Most diagnostics of one file; more help nobody."""
+__all__ = ["parse_bundle", "parse_flow", "parse_prompts"]
 
 Path: TypeAlias = "tuple[str | int, ...]"
 M = TypeVar("M", bound=BaseModel)
@@ -87,19 +84,19 @@ def parse_flow(document: Document) -> tuple[FlowModel | None, list[Diagnostic]]:
     model, found = _parse(FlowModel, "flow", document)
     found += _same_keys(document)
     found += _entry(document)
-    return model, _limited(document, found)
+    return model, limited(found, document.path)
 
 
 def parse_bundle(document: Document) -> tuple[BundleModel | None, list[Diagnostic]]:
     """The model of a bundle file; None when anything in it cannot be read."""
     model, found = _parse(BundleModel, "bundle", document)
-    return model, _limited(document, found)
+    return model, limited(found, document.path)
 
 
 def parse_prompts(document: Document) -> tuple[Catalogue | None, list[Diagnostic]]:
     """The catalogue of a prompts file; None when anything in it cannot be read."""
     model, found = _parse(PromptsModel, "prompts", document)
-    return (model.catalogue() if model else None), _limited(document, found)
+    return (model.catalogue() if model else None), limited(found, document.path)
 
 
 def _parse(model: type[M], kind: str, document: Document) -> tuple[M | None, list[Diagnostic]]:
@@ -125,21 +122,6 @@ def _wrong_kind(kind: str, document: Document) -> Diagnostic | None:
     return report("SF017", document.span(()), message, label="first key", help=f"start the file with `{first}: 1`")
 
 
-def _limited(document: Document, found: Iterable[Diagnostic]) -> list[Diagnostic]:
-    ordered = in_order(found)
-    if len(ordered) <= MAX_FINDINGS:
-        return list(ordered)
-    rest = len(ordered) - MAX_FINDINGS
-    end = ordered[MAX_FINDINGS - 1].span
-    last = report(
-        "SF020",
-        Span(end.file, end.end_line, end.end_col, end.end_line, end.end_col),
-        f"there are {rest} more findings in {document.path}",
-        help="mend the first ones and check again",
-    )
-    return [*ordered[:MAX_FINDINGS], last]
-
-
 class _Findings:
     """Translates what the models refused."""
 
@@ -147,6 +129,7 @@ class _Findings:
         self.kind = kind
         self.document = document
         self.errors = errors
+        self.verbs: dict[Path, str] = {}
 
     def all(self) -> list[Diagnostic]:
         """One diagnostic for each mistake: a misspelt key is both unknown and missing, and told once."""
@@ -208,18 +191,21 @@ class _Findings:
         """The verb, where the path is that of a state."""
         if len(path) != 2 or path[0] != "states":
             return ""
-        node = self.document.node(path)
-        try:
-            return verb_of({key.text: None for key, _ in node.entries})[0] if isinstance(node, Mapping_) else ""
-        except Fault:
-            return ""
+        if path not in self.verbs:
+            node = self.document.node(path)
+            try:
+                keys = {key.text: None for key, _ in node.entries} if isinstance(node, Mapping_) else {}
+                self.verbs[path] = verb_of(keys)[0]
+            except Fault:
+                self.verbs[path] = ""
+        return self.verbs[path]
 
     def _known(self, path: Path, verb: str) -> tuple[str, ...]:
         """The keys that the map at this path may have."""
         if verb:
             node = self.document.node(path)
-            present = [key.text for key, _ in node.entries] if isinstance(node, Mapping_) else []
-            return keys_of(verb, talking=any(word in present and word != verb for word in ("say", "play")))
+            talk = [word for word in ("say", "play") if isinstance(node, Mapping_) and node.get(word) is not None]
+            return keys_of(verb, talking=any(word != verb for word in talk))
         model = self._model(path)
         if model is None:
             return _OTHER_KEYS.get(str(path[-1]), _OTHER_KEYS.get(str(path[0]), ()))

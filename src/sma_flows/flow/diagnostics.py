@@ -6,24 +6,29 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sma_flows.flow.codes import CODES, Severity
 from sma_flows.flow.excerpt import Mark, excerpt
 from sma_flows.flow.nodes import Span, source_lines
 
 __all__ = [
+    "MAX_FINDINGS",
     "Diagnostic",
     "Fault",
     "Severity",
     "did_you_mean",
     "in_order",
+    "limited",
     "nearest",
     "render_github",
     "render_json",
     "render_text",
     "report",
 ]
+
+MAX_FINDINGS: Final = 200
+"""Most diagnostics of one pass over one file; more help nobody."""
 
 _COLOURS = {"error": "31", "warning": "33", "note": "36"}
 
@@ -108,12 +113,31 @@ def report(
         KeyError: the code is not in the catalogue.
     """
     entry = CODES[code]
-    return Diagnostic(code, entry.name, severity or entry.severity, span, message, label, help, tuple(related))
+    words = (_cut(message), _cut(label), _cut(help))
+    return Diagnostic(code, entry.name, severity or entry.severity, span, *words, tuple(related))
+
+
+def _cut(words: str, most: int = 400) -> str:
+    """What an author wrote may be long; nobody reads a page on one line."""
+    return words if len(words) <= most else words[: most - 3] + "..."
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Source order, without exact repetitions."""
     return tuple(sorted(dict.fromkeys(diagnostics)))
+
+
+def limited(diagnostics: Iterable[Diagnostic], file: str, more: int = 0) -> list[Diagnostic]:
+    """Source order; after `MAX_FINDINGS` only their number is told. `more` were counted and not kept."""
+    ordered = in_order(diagnostics)
+    rest = max(0, len(ordered) - MAX_FINDINGS) + more
+    if not rest:
+        return list(ordered)
+    kept = ordered[:MAX_FINDINGS]
+    end = kept[-1].span
+    behind = Span(end.file, end.end_line, end.end_col, end.end_line, end.end_col)
+    message = f"there are {rest} more findings in {file}"
+    return [*kept, report("SF020", behind, message, help="mend the first ones and check again")]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

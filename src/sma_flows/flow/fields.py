@@ -190,6 +190,8 @@ def _intent(text: str) -> str:
 
 def _pattern(text: str) -> str:
     """A regular expression over the digits that were pressed."""
+    if len(text) > 200:
+        raise Fault("SF133", "the pattern is longer than 200 characters", help="write a shorter one")
     try:
         re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:

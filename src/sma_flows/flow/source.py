@@ -19,7 +19,7 @@ from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner
 
-from sma_flows.flow.diagnostics import Diagnostic, did_you_mean, in_order, report
+from sma_flows.flow.diagnostics import MAX_FINDINGS, Diagnostic, did_you_mean, limited, report
 from sma_flows.flow.nodes import Document, Mapping_, Node, Scalar, Seq, Span, source_lines
 from sma_flows.flow.yaml_errors import (
     alias_diagnostic,
@@ -97,7 +97,7 @@ def load_text(text: str, name: str = "<text>", parser: Any = None) -> tuple[Docu
         at = Span(name, 1, 1, 1, 1)
         return None, [report("SF007", at, "an escape in double quotes is no character", help="use single quotes")]
     found = [*builder.found, *_tabs(name, lines, builder.texts), *_hash_keys(name, lines, builder.texts)]
-    return Document(name, text, root), list(in_order(found))
+    return Document(name, text, root), limited(found, name, builder.more)
 
 
 class _Unreadable(Exception):  # noqa: N818 - never leaves this module
@@ -179,6 +179,7 @@ class _Builder:
         self.name = name
         self.lines = lines
         self.found: list[Diagnostic] = []
+        self.more = 0
         self.texts: list[Span] = []
         """Scalars on several lines, whose lines are text and nothing else."""
         self.frames: list[_Frame] = []
@@ -228,6 +229,12 @@ class _Builder:
             help="move it to a file of its own, and remove the line `---`",
         )
 
+    def _say(self, diagnostic: Diagnostic) -> None:
+        if len(self.found) < MAX_FINDINGS:
+            self.found.append(diagnostic)
+        else:
+            self.more += 1
+
     def _span(self, start: Any, end: Any) -> Span:
         return Span(self.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
@@ -268,7 +275,7 @@ class _Builder:
         match = re.compile(r"(?:&\S+\s+)?(!\S*)").match(line, event.start_mark.column)
         start, end = match.span(1) if match else (event.start_mark.column, event.start_mark.column + 1)
         at = Span(self.name, event.start_mark.line + 1, start + 1, event.start_mark.line + 1, end + 1)
-        self.found.append(
+        self._say(
             report(
                 "SF011",
                 at,
@@ -281,7 +288,7 @@ class _Builder:
     def _scalar(self, event: Any, span: Span) -> Scalar:
         text = event.value
         if (bad := _FORBIDDEN.search(text)) is not None:
-            self.found.append(_control(span, bad[0]))
+            self._say(_control(span, bad[0]))
             text = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
         style = event.style or ""
         if not text and not style:
@@ -318,7 +325,7 @@ class _Builder:
         span = self._span(event.start_mark, event.end_mark)
         known = self.anchors.get(event.anchor)
         if known is None:
-            self.found.append(alias_diagnostic(span, f"*{event.anchor}"))
+            self._say(alias_diagnostic(span, f"*{event.anchor}"))
             self._add(Scalar(f"*{event.anchor}", True, span), 1)
             return
         node, size = known
@@ -380,10 +387,10 @@ class _Builder:
         first: dict[str, Scalar] = {}
         for key, value in pairs:
             if not isinstance(key, Scalar) or (key.text == "<<" and not key.quoted):
-                self.found.append(self._bad_key(key))
+                self._say(self._bad_key(key))
                 continue
             if key.text in first:
-                self.found.append(self._twice(key, first[key.text]))
+                self._say(self._twice(key, first[key.text]))
                 continue
             first[key.text] = key
             entries.append((key, self._hash_value(_behind(key, value))))
@@ -418,7 +425,7 @@ class _Builder:
         if match is None:
             return value
         at = Span(self.name, value.span.line, match.start(1) + 1, value.span.line, match.end(1) + 1)
-        self.found.append(hash_diagnostic(at, "nothing is left of the value"))
+        self._say(hash_diagnostic(at, "nothing is left of the value"))
         return Scalar("#", True, at)
 
     # calls that YAML splits at the comma
@@ -469,7 +476,7 @@ class _Builder:
         line = self.lines[span.line - 1]
         whole = span.line == span.end_line
         text = line[span.col - 1 : span.end_col - 1] if whole else f"{_text(first)}, {_text(last)}"
-        self.found.append(
+        self._say(
             report(
                 "SF016",
                 span,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -382,6 +383,7 @@ _OWN_LOCALE: Final = ("say", "play", "gather", "menu", "bot")
 _OWN_LEG: Final = ("say", "play", "record_call", "voice_focus", "send_digits", "hangup")
 
 
+@cache
 def keys_of(verb: str, *, talking: bool = False) -> tuple[str, ...]:
     """The keys that a state with this verb may have; `talking` when `say` or `play` stands in front."""
     names = [field.alias or name for name, field in STATES[verb].model_fields.items() if name != "before"]
@@ -390,8 +392,14 @@ def keys_of(verb: str, *, talking: bool = False) -> tuple[str, ...]:
 
 
 def owners_of(key: str) -> tuple[str, ...]:
-    """The verbs whose states have this key."""
-    return tuple(verb for verb in VERBS if key not in _COMMON and key in keys_of(verb))
+    """The verbs whose states have this key, () for keys that all states have."""
+    return _owners().get(key, ())
+
+
+@cache
+def _owners() -> Mapping[str, tuple[str, ...]]:
+    keys = dict.fromkeys(key for verb in VERBS for key in keys_of(verb) if key not in _COMMON)
+    return {key: tuple(verb for verb in VERBS if key in keys_of(verb)) for key in keys}
 
 
 def verb_of(state: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -417,7 +425,7 @@ def verb_of(state: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
         return verbs[0], tuple(talk)
     if talk:
         return talk[-1], tuple(talk[:-1])
-    for key in state:
+    for key in list(state)[:20]:
         if close := nearest(key, VERBS):
             raise Fault(
                 "SF105",

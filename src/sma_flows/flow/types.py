@@ -278,9 +278,9 @@ def _list(inside: str | None, at: int, inner: int, length: int) -> Type:
     most = int(count) if len(count) < 8 else MAX_LIST + 1
     if not 1 <= most <= MAX_LIST:
         raise _bad(f"a list holds 1 to {MAX_LIST} elements", inner, len(count), help_=f"write at most {MAX_LIST}")
-    item = _parse(rest, inner + len(count) + 1)
-    if item.kind == "list":
+    if re.match(r"\s*list\b", rest):
         raise _bad("a list cannot hold lists", inner + len(count) + 1, len(rest), help_="name another type")
+    item = _parse(rest, inner + len(count) + 1)
     return Type("list", 0, most, item=item)
 
 
