@@ -138,7 +138,9 @@ def test_an_unknown_zone_is_answered_with_a_known_one(text: str, help_: str) -> 
     assert caught.value.help == help_
 
 
-@pytest.mark.parametrize("text", ["../../etc/passwd", "/etc/localtime", "a\0b", ""])
+@pytest.mark.parametrize(
+    "text", ["../../etc/passwd", "/etc/localtime", "a\0b", "", "America", "posix/UTC", "zone.tab", "America/New_York/x"]
+)
 def test_a_zone_is_never_a_file(text: str) -> None:
     with pytest.raises(Fault):
         values.check_zone(text)
@@ -149,3 +151,11 @@ def test_legs_are_words_or_variables() -> None:
     assert values.check_leg("which", ("A", "B")) == "which"
     with pytest.raises(Fault):
         values.check_leg("here", ("A", "B"))
+
+
+def test_without_a_data_base_of_zones_the_author_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values, "_exists", lambda _zone: False)
+    monkeypatch.setattr(values, "_zones", frozenset)
+    with pytest.raises(Fault) as caught:
+        values.check_zone("America/New_York")
+    assert caught.value.help == "install the Python package tzdata"

@@ -53,6 +53,7 @@ _KEYS: Final = re.compile(r"[0-9*#]{1,20}")
 _LIMIT: Final = re.compile(r"(\d+)\s+per\s+(\S+)(?:\s+per\s+(\S+))?", re.ASCII)
 _VISITS: Final = re.compile(r"(\S+)(?:\s+in\s+(\S+))?(?:\s+since\s+(\S+))?")
 _TAKE: Final = re.compile(r"(\S+)\s+from\s+(\S+)")
+_ZONE: Final = re.compile(r"(?!posix/|right/)[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _TIMES: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})-([0-9]{1,2}):([0-9]{2})")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAY_MINUTES: Final = 24 * 60
@@ -248,17 +249,36 @@ def check_locale(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
+    """All zones; finding them takes as long as reading a long flow, so only a misspelt zone pays for it."""
     return frozenset(zoneinfo.available_timezones())
+
+
+@lru_cache(maxsize=64)
+def _exists(zone: str) -> bool:
+    if not _ZONE.fullmatch(zone) or zone in ("localtime", "posixrules", "Factory"):
+        return False
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError):  # no such file, a folder, not a zone file
+        return False
+    return True
 
 
 def check_zone(text: str) -> str:
     """A time zone of the IANA data base.
 
     Raises:
-        Fault: it is none.
+        Fault: it is none, or this machine has no such data base.
     """
-    if text in _zones():
+    if _exists(text):
         return text
+    if not _zones():
+        raise Fault(
+            "SF119",
+            "this machine has no time zone data, so that no zone can be checked",
+            help="install the Python package tzdata",
+            length=len(text),
+        )
     word = text.strip().lower().replace(" ", "_")
     same = next((zone for zone in _zones() if zone.lower() == word), "")
     city = next((zone for zone in sorted(_zones()) if zone.rpartition("/")[2].lower() == word), "")
