@@ -103,3 +103,13 @@ def test_a_text_with_escapes_is_shown_whole() -> None:
         'sma_flow: 1\nname: x\nentry: inbound\nstart: it\nstates:\n  it:\n    say: "\\ta {b"\n    hangup: normal\n'
     )
     assert (found.code, found.span.col, found.span.end_col) == ("SF115", 10, 18)
+
+
+def test_a_file_without_its_first_line_is_told_so() -> None:
+    _, found = read("name: x\nentry: inbound\nstart: it\nstates:\n  it: {hangup: normal}\n")
+    assert [(one.code, one.message) for one in found] == [("SF017", "the file does not say that it is a flow")]
+
+
+def test_a_file_of_another_kind_is_told_so_and_nothing_else() -> None:
+    _, found = read("sma_prompts: 1\ndefault: en-US\n")
+    assert [(one.code, one.message) for one in found] == [("SF017", "this file is a prompt catalogue, not a flow")]
