@@ -1,4 +1,4 @@
-"""What the acceptance scenarios leave open (``extra/``): the reaction table cell by cell, bounds, sub-flows, texts, hours.
+"""What the acceptance scenarios leave open (``extra/``): the reaction table cell by cell, bounds, sub-flows, hours.
 
 Same format, same harness, same variations as the scenarios. A script that overlaps events on purpose (``stored``,
 ``sent``) is played and replayed, but not varied: there, what comes when is the point.
