@@ -5,8 +5,8 @@ Four keys, strings, complete or absent (decisions 2 and 5):
 ``sf``  header, fields joined by ``|``: layout, flow, revision, position, then, base, heard, stack, n, q, fp, last, was,
         flags, aside, departed legs, owners
 ``sc``  counters, ``name=3;other=1``
-``sv``  live variables as JSON object
-``st``  bearer tokens (variables declared ``masked``) as JSON object
+``sv``  live variables: ``name=value;other=x`` where all are plain short texts, else a JSON object
+``st``  bearer tokens (variables declared ``masked``), in the same form
 
 Legs are not in it: they are read from every event (decision 1). A secret is never in it (decision 12).
 """
@@ -14,6 +14,7 @@ Legs are not in it: they are read from every event (decision 1). A secret is nev
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,7 +23,9 @@ LAYOUT: Final = "1"
 
 _FIELDS: Final = 17
 _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, sort_keys=True).encode
-_read = json.JSONDecoder().raw_decode
+_decode = json.JSONDecoder().raw_decode
+_PLAIN: Final = re.compile(r"[A-Za-z0-9+_./:@ -]{0,200}").fullmatch
+_new = object.__new__
 
 
 class Call:
@@ -113,11 +116,28 @@ def save(call: Call, tokens: frozenset[str]) -> dict[str, str]:
     values = call.vars
     if values:
         if tokens and not tokens.isdisjoint(values):
-            out["st"] = _dumps({name: value for name, value in values.items() if name in tokens})
+            out["st"] = _write({name: value for name, value in values.items() if name in tokens})
             values = {name: value for name, value in values.items() if name not in tokens}
         if values:
-            out["sv"] = _dumps(values)
+            out["sv"] = _write(values)
     return out
+
+
+def _write(values: dict[str, Any]) -> str:
+    """Variables as text. Most calls hold a few digits and words: those need no JSON, which also doubles every quote."""
+    for value in values.values():
+        if value.__class__ is not str or _PLAIN(value) is None:
+            return _dumps(values)
+    return ";".join([f"{name}={value}" for name, value in values.items()])
+
+
+def _read(text: str) -> dict[str, Any]:
+    if text[0] == "{":
+        values, _ = _decode(text)
+        if not isinstance(values, dict):
+            raise ValueError("not an object")
+        return values
+    return {name: value for name, _, value in [item.partition("=") for item in text.split(";")]}
 
 
 def load(attributes: Mapping[str, Any]) -> Call | None:
@@ -128,9 +148,12 @@ def load(attributes: Mapping[str, Any]) -> Call | None:
     fields = header.split("|")
     if len(fields) != _FIELDS or fields[0] != LAYOUT:
         return None
-    call = Call(fields[1], fields[2])
+    call = _new(Call)
     try:
         (
+            _,
+            call.flow,
+            call.revision,
             call.pos,
             call.then,
             call.base,
@@ -145,24 +168,20 @@ def load(attributes: Mapping[str, Any]) -> Call | None:
             call.aside,
             call.departed,
             call.owners,
-        ) = fields[3:]
+        ) = fields
         call.n = int(n)
         call.q = int(q)
-        counters = attributes.get("sc")
-        if counters:
-            for item in counters.split(";"):
+        call.counters = counters = {}
+        text = attributes.get("sc")
+        if text:
+            for item in text.split(";"):
                 name, _, count = item.rpartition("=")
-                call.counters[name] = int(count)
-        for key in ("sv", "st"):
-            text = attributes.get(key)
-            if text:
-                values, _ = _read(text)
-                if not isinstance(values, dict):
-                    return None
-                if call.vars:
-                    call.vars.update(values)
-                else:
-                    call.vars = values
-    except (ValueError, TypeError, AttributeError, RecursionError):
+                counters[name] = int(count)
+        text = attributes.get("sv")
+        call.vars = _read(text) if text else {}
+        text = attributes.get("st")
+        if text:
+            call.vars.update(_read(text))
+    except (ValueError, TypeError, AttributeError, RecursionError, KeyError):
         return None
     return call

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sma_flows.protocol.events import as_int
 from sma_flows.runtime.ask import Ask
 from sma_flows.runtime.finish import Step
-from sma_flows.runtime.nodes import effect_token
+from sma_flows.runtime.nodes import attendee_of, effect_token
 from sma_flows.runtime.values import compile_condition
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ def clean_up(frame: Frame) -> Step:
     else:
         frame.ended_by = "network" if frame.hangup_code else "caller"
     frame.todo = todo = []
-    attendee = frame.vars.get("@attendee")
-    if isinstance(attendee, list) and len(attendee) == 3 and attendee[2]:
-        todo.append(lambda f: _ask_end(f, "meetings.leave", "leave", (attendee[0], attendee[1]), {}, "0"))
+    own = attendee_of(frame)
+    if own is not None and own[2]:
+        meeting, attendee, _ = own
+        todo.append(lambda f: _ask_end(f, "meetings.leave", "leave", (meeting, attendee), {}, "0"))
     for name in reversed(frame.vars.get("@undo", ())):
         undo = flow.hooks.get(name, {}).get("undo")
         if undo:

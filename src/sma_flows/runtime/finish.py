@@ -130,7 +130,7 @@ def _keep(frame: Frame) -> None:
     """Save only what is read again; a secret never (decisions 4 and 12)."""
     call, flow = frame.call, frame.flow
     if not call.pos:
-        frame.keep((*flow.inputs, *flow.keep), ())
+        frame.keep({*flow.inputs, *flow.keep}, ())
     else:
         node = flow.node(call.pos)
         names, headers = node.keep, node.headers

@@ -7,7 +7,7 @@ and goes on when the reply is fed in (:mod:`sma_flows.runtime.step`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.protocol.actions import CODES, Action, InvalidActionError, mark
@@ -285,12 +285,14 @@ class Frame:
         """The words of the prompt called *name*, to be inserted into another one; nothing for a file."""
         return self.flow.speech.words(self, str(name), ssml=ssml) if isinstance(name, str) else ""
 
-    def keep(self, names: Iterable[str], headers: Iterable[str]) -> None:
+    def keep(self, names: Set[str], headers: Sequence[str]) -> None:
         """Forget every variable that is not read any more (decision 4), and keep the *headers* that still are.
 
         Names with @ are the runtime's own; a header is saved because later events may not repeat it.
         """
         values = self.vars
+        if not headers and values.keys() <= names:
+            return
         for name in [n for n in values if n not in names and n[0] != "@" and n != "call.locale"]:
             del values[name]
         for name in headers:

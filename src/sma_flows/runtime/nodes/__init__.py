@@ -16,6 +16,7 @@ from sma_flows.runtime.nodes.legs import (
     SendDigitsNode,
     VoiceFocusNode,
     WaitNode,
+    attendee_of,
 )
 from sma_flows.runtime.nodes.silent import ChooseNode, ReturnNode, RunNode, ScheduleNode, SetNode, TakeNode, UseNode
 from sma_flows.runtime.nodes.talk import BotNode, GatherNode, MenuNode, PlayNode, RecordNode, SayNode
@@ -45,4 +46,4 @@ VERBS: Final[Mapping[str, type[Node]]] = {
 }
 """Every verb of the language and the class that plays it."""
 
-__all__ = ["VERBS", "Connector", "HangupNode", "Listener", "Node", "effect_token", "receive"]
+__all__ = ["VERBS", "Connector", "HangupNode", "Listener", "Node", "attendee_of", "effect_token", "receive"]

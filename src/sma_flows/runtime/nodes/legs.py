@@ -170,12 +170,19 @@ class JoinNode(Connector):
         if not isinstance(token, str) or not 2 <= len(token) <= 2048:
             return frame.leave(self, "failed")
         if isinstance(attendee, str) and attendee:
-            frame.vars["@attendee"] = [meeting, attendee, made]
+            frame.vars["@attendee"] = f"{meeting} {attendee} {'made' if made else 'given'}"
             frame.vars.pop("@muted", None)
         params = {**frame.leg("A"), "JoinToken": token, "MeetingId": meeting}
         if frame.add(self, [*self.before(frame), ("A", {"Type": "JoinChimeMeeting", "Parameters": params}, "")]):
             frame.listen(self)
         return None
+
+
+def attendee_of(frame: Frame) -> tuple[str, str, bool] | None:
+    """Meeting and attendee of the caller, and whether we made the attendee; None before a meeting was joined."""
+    saved = frame.vars.get("@attendee")
+    parts = saved.rsplit(" ", 2) if isinstance(saved, str) else ()
+    return (parts[0], parts[1], parts[2] == "made") if len(parts) == 3 else None
 
 
 class MuteNode(Node):
@@ -194,33 +201,34 @@ class MuteNode(Node):
 
     def work(self, frame: Frame) -> str | None:
         """Mute the caller, or ask who is there."""
-        own = frame.vars.get("@attendee")
-        if not isinstance(own, list) or not frame.alive("B"):
+        own = attendee_of(frame)
+        if own is None or not frame.alive("B"):
             return frame.leave(self, "failed")
         if self.state.get("who", "self") == "self":
-            return self._send(frame, [own[1]])
+            return self._send(frame, own[0], [own[1]])
         self.ask(frame, "meetings.roster", "roster", (own[0],), effect="read")
         frame.resume = self._roster
         return None
 
     def _roster(self, frame: Frame, reply: ServiceReply) -> str | None:
-        who = reply.values.get("attendees")
-        if reply.outcome != "done" or not isinstance(who, (list, tuple)):
+        who, own = reply.values.get("attendees"), attendee_of(frame)
+        if reply.outcome != "done" or not isinstance(who, (list, tuple)) or own is None:
             return frame.leave(self, "failed")
-        own = frame.vars["@attendee"][1]
-        others = [a for a in who if isinstance(a, str) and (self.state["who"] == "all" or a != own)]
-        return self._send(frame, others[: self.MOST]) if others else frame.leave(self, "done")
+        others = [a for a in who if isinstance(a, str) and (self.state["who"] == "all" or a != own[1])]
+        return self._send(frame, own[0], others[: self.MOST]) if others else frame.leave(self, "done")
 
-    def _send(self, frame: Frame, attendees: list[str]) -> str | None:
+    def _send(self, frame: Frame, meeting: str, attendees: list[str]) -> str | None:
         op = self.state["op"]
         if op == "toggle":
             op = "off" if frame.vars.get("@muted") else "on"
         if self.state.get("who", "self") == "self":
-            frame.vars["@muted"] = op == "on"
+            frame.vars["@muted"] = "yes"
+            if op == "off":
+                del frame.vars["@muted"]
         params = {
             **frame.leg("B"),
             "Operation": "Mute" if op == "on" else "Unmute",
-            "MeetingId": frame.vars["@attendee"][0],
+            "MeetingId": meeting,
             "AttendeeList": attendees,
         }
         frame.add(self, [*self.before(frame), ("B", {"Type": "ModifyChimeMeetingAttendees", "Parameters": params}, "")])
