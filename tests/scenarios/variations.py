@@ -115,6 +115,7 @@ def strangers(run: Run, engine: Engine) -> int:
     stored: dict[int, Any] = {}
     sequence = 0
     sent = 0
+    types = {action["Type"] for record in run.records for action in record.actions()}
     for record in run.records:
         sequence += 1
         event = _rethread(record, stored) | {"Sequence": sequence}
@@ -123,7 +124,7 @@ def strangers(run: Run, engine: Engine) -> int:
         _store(stored, record, reaction.answer)
         if not any(map(_connected, event["CallDetails"]["Participants"])):
             continue
-        for stranger in _strangers(record, stored):
+        for stranger in _strangers(record, stored, types):
             sequence += 1
             stranger["Sequence"] = sequence
             answer = engine.react(stranger, record.now, services).answer
@@ -134,7 +135,7 @@ def strangers(run: Run, engine: Engine) -> int:
     return sent
 
 
-def _strangers(record: Record, stored: Mapping[int, Any]) -> Iterator[Event]:
+def _strangers(record: Record, stored: Mapping[int, Any], sent: set[str]) -> Iterator[Event]:
     """Events about things that were never asked for, with the legs as they are after *record*."""
     base = _rethread(record, stored)
     base.pop("ActionData", None)
@@ -142,9 +143,10 @@ def _strangers(record: Record, stored: Mapping[int, Any]) -> Iterator[Event]:
     if legs[0]["Direction"] == "Inbound":
         legs[0].setdefault("Status", "Connected")
     leg = {"CallId": legs[0]["CallId"]}
-    digits = {**leg, "Digits": "99", "ToneDurationInMilliseconds": 77}
+    # A report without a question: of a type that this call never sent (one it sent might be taken for its own).
+    never = next(kind for kind in ("SendDigits", "ResumeCallRecording", "VoiceFocus", "Pause") if kind not in sent)
     for kind, data in (
-        ("ACTION_SUCCESSFUL", {"Type": "SendDigits", "Parameters": digits}),
+        ("ACTION_SUCCESSFUL", {"Type": never, "Parameters": leg}),
         ("CALL_UPDATE_REQUESTED", {"Type": "CallUpdateRequest", "Parameters": {"Arguments": {"verb": "dance"}}}),
         ("ACTION_INTERRUPTED", {"Type": "Pause", "Parameters": {**leg, "DurationInMilliseconds": 777}}),
         ("ACTION_SUCCESSFUL", {"Type": "Answer", "Parameters": leg}),
@@ -240,9 +242,10 @@ def settled(run: Run, engine: Engine) -> int:
         _store(stored, record, reaction.answer)
         if not any(_connected(leg) for leg in event["CallDetails"]["Participants"]):
             continue
+        tail = record.actions()[-1:]
         for action in record.actions()[:-1]:
-            if action["Type"] == "Hangup" or _echoes(record.actions()[-1], action["Parameters"]):
-                continue
+            if action["Type"] == "Hangup" or _alike(action, tail[0]):
+                continue  # an action like the tail cannot be told from it for certain: identity fails open (decision 8)
             report = _rethread(record, stored) | {"InvocationEventType": "ACTION_SUCCESSFUL"}
             sequence += 1
             report["Sequence"] = sequence
@@ -331,6 +334,12 @@ def both_gone(run: Run, engine: Engine) -> int:
         _store(stored, record, answer)
     _effects_equal(run, services)
     return changed
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    keys = ("CallId", "ParticipantTag")
+    same_leg = [one["Parameters"].get(key) for key in keys] == [other["Parameters"].get(key) for key in keys]
+    return bool(one["Type"] == other["Type"]) and same_leg
 
 
 # -- helpers -----------------------------------------------------------------------------------------------------------
