@@ -233,7 +233,7 @@ class _Maker:
         self.vars[f"w_{name}"] = "one_of(red, green, blue)"
         self.hooks[hook] = (
             f"{{python: hooks.made:{hook}, outcomes: [{', '.join(HOOK_OUTCOMES)}], "
-            f"gives: {{w_{name}: \"one_of(red, green, blue)\"}}, effect: read, budget: 100ms}}"
+            f'gives: {{w_{name}: "one_of(red, green, blue)"}}, effect: read, budget: 100ms}}'
         )
         known = [var for var in self.vars if var != f"w_{name}"]
         args = rng.sample(known, min(len(known), rng.randint(0, 2)))

@@ -16,12 +16,11 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from sma_flows.runtime.invoke import handle
-
 from properties.flowgen import HOOK_OUTCOMES, WORDS, GenFlow, GenState
 from properties.line import Chooser, Done, Failed, Gone, Line, collect
 from sma_flows.machine import FlowCall, FlowMachine
 from sma_flows.runtime.ask import Ask, ServiceReply
+from sma_flows.runtime.invoke import handle
 from sma_flows.runtime.program import Program
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -31,6 +30,10 @@ BROKEN, LEFT = "!", "^"  # attempts that end in a technical failure, and in the 
 
 class DisagreementError(AssertionError):
     """Machine and plan do not visit the same states."""
+
+
+class UndecidableError(Exception):
+    """One of two equal actions of one list failed: the service does not say which (decision 25 lets them stay)."""
 
 
 @dataclass
@@ -286,6 +289,7 @@ class Script(Chooser):
         self.entries = list(walk.entries)
         self.done: list[Entry] = []
         self.tried = ""
+        self.heard: list[tuple[int, str]] = []
 
     def _next(self, what: str, *kinds: type) -> Any:
         if not self.entries:
@@ -301,7 +305,7 @@ class Script(Chooser):
     def act(self, line: Line, action: dict[str, Any]) -> Done | Failed | Gone:
         params, kind = action["Parameters"], action["Type"]
         if kind == "Speak":
-            return self._speak(params["Text"])
+            return self._speak(line, params["Text"])
         if kind == "SpeakAndGetDigits":
             return self._question(params)
         if kind == "Pause":
@@ -322,7 +326,7 @@ class Script(Chooser):
             return errors.get(entry.outcome) or Gone()
         raise DisagreementError(f"the plan sends {kind}")
 
-    def _speak(self, text: str) -> Done | Failed | Gone:
+    def _speak(self, line: Line, text: str) -> Done | Failed | Gone:
         for flow, state, part in MARK.findall(text):
             if part in ("ni", "nm"):
                 self._words(text)
@@ -331,9 +335,16 @@ class Script(Chooser):
             if (entry.state, entry.part) != (_full(flow, state), part):
                 raise DisagreementError(f"the machine goes on with {entry}, the plan says {text}")
             self._pop()
+            if entry.outcome == "failed" and self._twice(line, text):
+                raise UndecidableError
             if entry.outcome != "done":
                 return Failed("SystemException") if entry.outcome == "failed" else Gone()
+        self.heard.append((len(line.events), text))
         return Done()
+
+    def _twice(self, line: Line, text: str) -> bool:
+        later = [action["Parameters"].get("Text") for action in line.list]
+        return (len(line.events), text) in self.heard or text in later
 
     def _words(self, text: str) -> None:
         entry = self._next(text, Asked)
@@ -414,7 +425,10 @@ def play(walk: Walk, program: Program) -> Line:
     line = Line(answer)
     line.start()
     for _ in range(300):
-        line.run(script)
+        try:
+            line.run(script)
+        except UndecidableError:
+            return line
         if line.over:
             break
         entry = script._next("silence", Dialled)

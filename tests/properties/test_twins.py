@@ -62,7 +62,7 @@ def hooks(check: Hook) -> dict[str, Hook]:
     return {
         "look_up": lambda call, account: Reply("known", level="gold"),
         "check_pin": check,
-        "ticket": lambda call, account, level: Reply("done", number="t-1", badge=Secret("badge-1")),
+        "ticket": lambda call, account, level: Reply("done", number="t-1", badge=Secret("b-1"), names=["Ann"]),
         "drop_ticket": lambda call, number: None,
         "note_end": lambda call, account, ended_by: None,
         "small-part/think": lambda call, account: Reply("yes_", word="well"),
