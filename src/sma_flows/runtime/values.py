@@ -308,9 +308,14 @@ def coerce(kind: Mapping[str, Any], value: object) -> Any:
 
 def _text(kind: Mapping[str, Any], value: object) -> str:
     text = value if isinstance(value, str) else show(value) if isinstance(value, (int, bool)) else None
-    if text is None or not kind.get("min", 0) <= len(text) <= kind.get("max", 200):
+    if text is None or not kind.get("min", 0) <= _units(text) <= kind.get("max", 200):
         raise MismatchError("text of the declared length expected")
     return text
+
+
+def _units(text: str) -> int:
+    """Length in UTF-16 units: each takes at most 6 bytes of a saved call, which the proof of its size counts on."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _recording(value: object) -> dict[str, str]:
