@@ -25,6 +25,7 @@ import pytest
 from click.testing import CliRunner
 
 from sma_flows.cli.app import cli
+from sma_flows.handler import Handler
 from sma_flows.plan import Plan
 from sma_flows.protocol.check import check_emit_rules, check_response
 from sma_flows.runtime.ask import Ask, ServiceReply
@@ -33,6 +34,8 @@ from sma_flows.runtime.program import Program
 
 from .engine import plan_text
 from .expect import leg_of
+from .stubs import StubServices
+from .worker import FreshProcesses
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -77,7 +80,7 @@ def named(path: Path) -> str:
 def event_files() -> list[Path]:
     """Events of the corpus, of ``events/`` and of our own odd ones."""
     ours = [path for path in sorted((ROOT / "events").rglob("*.json")) if not path.name.endswith(".response.json")]
-    return [*(path for path, _ in published("event", "fragment")), *wrong_shapes(), *ours]
+    return list(dict.fromkeys([*(path for path, _ in published("event", "fragment")), *wrong_shapes(), *ours]))
 
 
 def wrong_shapes() -> list[Path]:
@@ -145,10 +148,21 @@ def made_up(kind: Mapping[str, Any]) -> Any:
 def program(name: str) -> Program:
     """A program that answers: the flow of A33, or one of ``flows/``."""
     if name == "A33":
-        return Program.load(Plan.loads(plan_text(OWN)), {"PROMPTS": "prompts"})
+        return Program.load(Plan.loads(plan_text(OWN)), env_of(name))
+    return Program.load(Plan.loads(flow_text(name)), env_of(name))
+
+
+def flow_text(name: str) -> str:
+    """The compiled plan of one of ``flows/``."""
+    return plan_text(ROOT / "flows", (f"{name}.yaml",))
+
+
+def env_of(name: str) -> dict[str, str]:
+    """The environment that a flow runs in."""
+    if name == "A33":
+        return {"PROMPTS": "prompts"}
     lines = (ROOT / "flows" / "local.env").read_text(encoding="utf-8").splitlines()
-    env = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return Program.load(Plan.loads(plan_text(ROOT / "flows", (f"{name}.yaml",))), env)
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 def flow_names() -> list[str]:
@@ -180,12 +194,14 @@ def _readable(leg: Any) -> bool:
     )
 
 
-def unsafe(event: Any, result: Result) -> list[str]:
-    """Every rule that the answer to *event* breaks."""
-    reply = json.loads(json.dumps(result.response))
+def unsafe(event: Any, response: Any, fault: str = "", *, new: bool = True) -> list[str]:
+    """Every rule that the answer to *event* breaks; *new* means that no call had been saved."""
+    reply = json.loads(json.dumps(response))
     problems = [f"R1: {text}" for text in check_response(reply)]
-    if result.fault:
-        problems.append(f"R9: an exception of ours: {result.fault}")
+    if problems:
+        return problems
+    if fault:
+        problems.append(f"R9: an exception of ours: {fault}")
     kind = kind_of(event)
     actions = reply.get("Actions") or []
     attributes = reply.get("TransactionAttributes") or {}
@@ -193,7 +209,9 @@ def unsafe(event: Any, result: Result) -> list[str]:
         problems.append("R1: attributes beyond the limits")
     alive, gone = legs(event)
     for action in actions:
-        call_id = action["Parameters"].get("CallId")
+        call_id, tag = (action["Parameters"].get(name) for name in ("CallId", "ParticipantTag"))
+        if alive and tag and tag not in [leg["ParticipantTag"].upper() for leg in alive]:
+            problems.append(f"R2: {action['Type']} for {tag}, which is not connected")
         if call_id in [leg["CallId"] for leg in gone]:
             problems.append(f"R2: {action['Type']} for a leg that has left")
         elif call_id and call_id not in [leg["CallId"] for leg in alive]:
@@ -202,11 +220,11 @@ def unsafe(event: Any, result: Result) -> list[str]:
         problems.append("R2: actions although nobody is connected")
     if kind in UNANSWERED and actions:
         problems.append(f"R3: {kind} is answered with actions")
-    if kind == "NEW_INBOUND_CALL" and not actions and not (gone and not alive):
+    if new and kind == "NEW_INBOUND_CALL" and not actions and not (gone and not alive):
         problems.append("R4: a new call is answered with nothing")
     if kind not in KINDS and (actions or attributes):
         problems.append("R8: an event that cannot be known is acted on")
-    if kind in ("CALL_UPDATE_REQUESTED", "DIGITS_RECEIVED") and actions:
+    if new and kind in ("CALL_UPDATE_REQUESTED", "DIGITS_RECEIVED") and actions:
         problems.append("R8: without a call in progress nobody can wait for this")
     return problems
 
@@ -239,10 +257,82 @@ def test_every_event_without_a_saved_call_is_answered_safely_by_every_flow(path:
     event = load(path)
     problems = {}
     for name in flow_names():
-        found = unsafe(event, answer(name, event, World(failing, [])))
+        result = answer(name, event, World(failing, []))
+        found = unsafe(event, result.response, result.fault)
         if found:
             problems[name] = found
     assert problems == {}
+
+
+@EVENTS
+def test_every_event_in_the_middle_of_a_call_is_answered_safely_by_every_flow(path: Path) -> None:
+    """The saved call is one of ours, the event may be about anything."""
+    event = load(path)
+    if isinstance(event, dict) and isinstance(event.get("CallDetails"), dict):
+        for name in flow_names():
+            event["CallDetails"]["TransactionAttributes"] = saved_call(name)
+            result = answer(name, event, World(False, []))
+            assert unsafe(event, result.response, result.fault, new=False) == [], name
+
+
+@cache
+def saved_call(name: str) -> dict[str, str]:
+    """What a flow saves when it has said its first words."""
+    saved: dict[str, str] = {}
+    for sample in ("new-inbound-call", "new-outbound-call", "call-answered"):
+        event = load(ROOT / "events" / "samples" / f"{sample}.json")
+        if saved:
+            event["CallDetails"]["TransactionAttributes"] = saved
+        saved = answer(name, event, World(False, [])).response.get("TransactionAttributes") or saved
+    if not saved:
+        raise AssertionError(f"{name} saves nothing")
+    return saved
+
+
+@EVENTS
+def test_every_event_gets_the_same_answer_in_a_fresh_process(path: Path, fresh_processes: FreshProcesses) -> None:
+    event = load(path)
+    engine = fresh_processes.engine(plan_text(OWN), {"PROMPTS": "prompts"})
+    fresh = engine.react(copy.deepcopy(event), NOW, StubServices({})).answer
+    assert fresh == answer("A33", event, World(False, [])).response
+
+
+@FLOWS
+def test_the_deployed_handler_answers_everything_safely_and_writes_no_numbers(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R9 and R10 at the outermost edge, with its real log."""
+    plan = tmp_path / "plan.json"
+    plan.write_text(plan_text(OWN) if name == "A33" else flow_text(name), encoding="utf-8")
+    handler = Handler({**env_of(name), "SMA_FLOWS_PLAN": str(plan), "SMA_FLOWS_STORE": "memory"})
+    assert handler.problem == ""
+    formatter = handler.records.handlers[0].formatter
+    assert formatter is not None
+    problems = {}
+    for path in event_files():
+        event = load(path)
+        caplog.clear()
+        reply = handler.answer(copy.deepcopy(event))
+        written = "\n".join(formatter.format(record) for record in caplog.records)
+        found = unsafe(event, reply)
+        found += [f"R10: {text} is in the log" for text in hidden(event) if text in written]
+        found += [] if written else ["nothing is logged"]
+        if found:
+            problems[named(path)] = found
+    assert problems == {}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "answer-is-an-array", "schema-version-missing", "eleven-actions", "actions-while-it-rings", "leg-that-has-left",
+        "actions-after-an-interruption", "leg-that-never-was", "nobody-on-the-line", "actions-missing-on-a-new-call",
+        "attributes-too-large", "eleven-attributes", "action-that-does-not-exist",
+    ],
+)  # fmt: skip
+def test_the_sweep_itself_finds_unsafe_answers(fault: str) -> None:
+    case = load(OWN / "faulty" / f"{fault}.json")
+    assert unsafe(case["event"], case["response"]) != []
 
 
 @EVENTS
