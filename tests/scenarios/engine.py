@@ -117,6 +117,8 @@ class HandlerEngine:
         if services.problem is not None:
             raise services.problem
         records = [json.loads(line) for line in self._output.getvalue().splitlines()]
+        if not records:
+            raise RuntimeError("the handler wrote no record: a search for secrets would find nothing")
         for record in records:
             record.pop("timestamp", None)
             record.pop("ms", None)
