@@ -7,7 +7,6 @@ def chain(states: int) -> str:
     """A flow of *states* states as YAML text: menus, questions and announcements in turn, closed by a goodbye."""
     out = [
         "sma_flow: 1", "name: chain", "entry: inbound", "vars:", "  number: digits(4)", "defaults:",
-        '  retry: {times: 2, no_input: "Sorry, nothing was heard.", no_match: "Sorry, that was not valid."}',
         "  next: {no_input: goodbye, no_match: goodbye, exhausted: goodbye, failed: sorry}", "start: s00000", "states:",
     ]  # fmt: skip
     body = states - 2

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 
 from benchmarks.measure import Ratio, ratio, rounds
 
@@ -32,9 +33,8 @@ def measure(plan: str, count: int) -> tuple[dict[str, Ratio], dict[str, float]]:
     """Each case's time above an empty interpreter as a share of the same for a dynamodb client, and milliseconds."""
     environ = dict(os.environ, SMA_FLOWS_PLAN=plan, SMA_FLOWS_STORE="memory", PYTHONHASHSEED="0")
     environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
-    times = rounds(
-        {name: lambda code=code: _run(code, environ) for name, code in CASES.items()}, count, clock=time.perf_counter_ns
-    )
+    cases = {name: partial(_run, code, environ) for name, code in CASES.items()}
+    times = rounds(cases, count, clock=time.perf_counter_ns)
     empty = times.pop("empty interpreter")
     above = {name: [max(1, t - e) for t, e in zip(each, empty, strict=True)] for name, each in times.items()}
     shares = {name: ratio(above, name, "boto3 client (dynamodb)") for name in above}

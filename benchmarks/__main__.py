@@ -1,0 +1,156 @@
+"""Run all measurements and write ``docs/benchmarks.md``: ``python -m benchmarks [--quick] [--print]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from benchmarks import compiling, dial_in, joining, scaling, startup
+from benchmarks.measure import Ratio
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> list[str]:
+    out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return [*out, *("| " + " | ".join(map(str, row)) + " |" for row in rows), ""]
+
+
+def _verdict(found: Ratio, aim: float) -> str:
+    return "reached" if found.high <= aim else "missed" if found.low > aim else "within the interval"
+
+
+def _machine() -> str:
+    model = ""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        model = f" ({names[0]})" if names else ""
+    return f"{os.cpu_count()} processors{model}, {platform.system()}"
+
+
+def events(quick: bool) -> list[str]:
+    ratios, each, facts = dial_in.measure(20 if quick else 150)
+    aims = {"compiled / by hand": 1.5, "compiled / JSON alone": 2.0}
+    rows = [
+        (name, found, aims.get(name, ""), _verdict(found, aims[name]) if name in aims else "")
+        for name, found in ratios.items()
+    ]
+    return [
+        "## Time per event, JSON text in to JSON text out",
+        "",
+        f"The dial-in call: {facts['events']} events of {facts['bytes in']} bytes, answers of {facts['bytes out']} "
+        "bytes, without logging. *By hand* is the same call as one if/elif function with its own state in "
+        "TransactionAttributes (`benchmarks/handwritten.py`); both send the same actions, which is checked before anything is timed. "
+        "*JSON alone* reads the same events and writes the same answers and does nothing else.",
+        "",
+        *_table(("ratio", "median (95 % interval)", "aim", ""), rows),
+        "Microseconds of one event, for orientation only: "
+        + ", ".join(f"{name} {value:.1f}" for name, value in each.items())
+        + f". Saved state: at most {facts['attribute bytes']} bytes, by hand {facts['attribute bytes by hand']}.",
+        "",
+    ]
+
+
+def joins() -> list[str]:
+    calls = joining.calls()
+    rows: list[tuple[object, ...]] = [(c.name, c.invocations, c.without, c.actions, c.longest) for c in calls]
+    saved = 1 - sum(c.invocations for c in calls) / sum(c.without for c in calls)
+    return [
+        "## Invocations of a call",
+        "",
+        "The recorded calls of `events/`: what they take, and what they would take if every action that is heard or "
+        f"waited for were answered on its own. Joining saves {saved:.0%} of the invocations over all of them, "
+        f"{mean(c.without - c.invocations for c in calls):.1f} per call.",
+        "",
+        *_table(("call", "invocations", "without joining", "actions", "longest list"), rows),
+    ]
+
+
+def sizes(quick: bool) -> list[str]:
+    small, large = 10, 500 if quick else 5_000
+    found, seconds, megabytes = scaling.measure(small, large, 15 if quick else 60)
+    return [
+        "## Size of the flow",
+        "",
+        f"An event in a state that was visited before, in a generated flow of {large:,} states beside one of {small}:",
+        "",
+        *_table(("ratio", "median (95 % interval)", "aim", ""), [("large / small", found, 1.1, _verdict(found, 1.1))]),
+        f"Loading the plan of {large:,} states ({megabytes:.1f} MB) takes {seconds:.2f} s of processor time, once per "
+        "cold start.",
+        "",
+    ]
+
+
+def starts(quick: bool) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Path(folder) / "plan.json"
+        plan.write_text(dial_in.load_plan().dumps(), encoding="utf-8")
+        shares, milliseconds = startup.measure(str(plan), 5 if quick else 30)
+        number, forbidden = startup.modules(str(plan))
+    rows: list[tuple[object, ...]] = [(f"`{name}`", shares[name], f"{milliseconds[name]:.0f}") for name in shares]
+    return [
+        "## Cold start",
+        "",
+        "Process start and import, above an empty interpreter, as a share of making one boto3 client in the same round. "
+        "The handler loads the compiled dial-in flow as Lambda would, without hooks of its own.",
+        "",
+        *_table(("what is imported", "share (95 % interval)", "ms"), rows),
+        f"With the handler {number} modules are loaded; "
+        + (
+            f"not allowed among them: {', '.join(forbidden)}."
+            if forbidden
+            else f"none of {', '.join(startup.FORBIDDEN)}."
+        ),
+        "",
+    ]
+
+
+def compiles(quick: bool) -> list[str]:
+    states = 100 if quick else 500
+    ratios, seconds = compiling.measure(states, 3 if quick else 15)
+    rows = [(f"compile / PyYAML's {name}", found) for name, found in ratios.items()]
+    return [
+        "## Compiling",
+        "",
+        f"A generated flow of {states} states, read, checked and lowered, beside PyYAML loading the same text. "
+        f"One compilation takes {seconds:.2f} s here.",
+        "",
+        *_table(("ratio", "median (95 % interval)"), rows),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rounds and small flows: to see that it runs")
+    parser.add_argument("--print", action="store_true", help="print instead of writing docs/benchmarks.md")
+    options = parser.parse_args()
+    page = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench` (`python -m benchmarks`). Ratios of things measured in turn in one run; absolute times "
+        "do not carry over to other machines, and two runs must not be compared with each other.",
+        "",
+        f"Machine: {_machine()}. Python {platform.python_version()} ({sys.implementation.name}). "
+        "Times inside a process are processor time of the thread; process starts are wall-clock time.",
+        "",
+    ]
+    for section in (events, sizes, starts, compiles):
+        print(section.__name__, file=sys.stderr)
+        page += section(options.quick)
+    page += joins()
+    text = "\n".join(page).rstrip() + "\n"
+    if options.print:
+        print(text)
+    else:
+        PAGE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
