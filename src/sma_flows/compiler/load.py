@@ -197,6 +197,7 @@ def load(paths: Sequence[Path]) -> Loaded:
                     "SF234",
                     Span(document.path, 1, 1, 1, 2),
                     f"'{path.name}' is neither a flow nor a bundle",
+                    label="no `sma_flow` and no `sma_bundle`",
                     help="compile the flow; its prompts and tests are found from there",
                 )
             )

@@ -51,6 +51,7 @@ __all__ = ["FINAL", "choices_of", "resolve_flow", "variables_of"]
 FINAL: Final = frozenset(("hangup", "return"))
 """Verbs that take no `next`."""
 
+_COMMON: Final = frozenset(("failed", "exhausted", "other"))
 BOT_RESULTS: Final = frozenset(("bot.intent", "bot.state", "bot.slots", "bot.attributes"))
 _KNOWN_WORDS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     ("call", "direction"): ("inbound", "outbound"),
@@ -259,7 +260,7 @@ def _edges(state: ResolvedState, flow: ResolvedFlow) -> dict[str, Edge]:
             edges[outcome] = Edge(own[outcome], "own", flow.span(*state.path, "next", outcome))
         elif state.verb in FINAL and outcome == "failed":
             edges[outcome] = Edge("hangup", "builtin", state.span)
-        elif outcome in flow.model.defaults.next and not (isinstance(model, ChooseState) and outcome != "failed"):
+        elif outcome in flow.model.defaults.next and not (isinstance(model, ChooseState) and outcome not in _COMMON):
             # The cases of a `choose` are its own words, even where one is called like an outcome of another verb.
             edges[outcome] = Edge(flow.model.defaults.next[outcome], "defaults", flow.span("defaults", "next", outcome))
         elif (state.verb, outcome) in BUILT_IN:

@@ -47,6 +47,8 @@ def value_length(flow: ResolvedFlow, value: Expr, *, ssml: bool = False) -> int:
         return len(str(value.args[0]))
     if value.op in ("+", "-"):
         return 16
+    if value.op == "key":
+        return 20 if value.args[0] == "digits" else 1
     if value.op == "call":
         return _LIVE[str(value.args[0])]
     if value.op == "var":

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from sma_flows.compiler.graph import components
+from sma_flows.compiler.program import Node
 from sma_flows.compiler.resolved import ResolvedFlow, ResolvedHook
 from sma_flows.compiler.rules.base import Whole, call_rule, flow_rule
 from sma_flows.flow.diagnostics import Diagnostic, did_you_mean, report
-from sma_flows.flow.states import RunState
+from sma_flows.flow.states import RunState, TakeState
 
 MOST_MS: Final = 3_000
 """Sum of the budgets that one invocation can run (decision 21)."""
@@ -118,6 +119,23 @@ def _count(least: int, most: int) -> str:
     return f"{least} to {most} values"
 
 
+def _rounds(group: Sequence[Node]) -> int:
+    """How often a loop without an answer can be passed: bounded by `visits`, by a limit per call, by a list.
+
+    Two uses of one sub-flow look like a loop, because its `return` leads to the followers of both; they are none.
+    """
+    bounds = [1 for node in group if node.state.verb == "return"]
+    for node in group:
+        model = node.state.model
+        if model.visits is not None:
+            bounds.append(model.visits.n)
+        if isinstance(model, RunState):
+            bounds += [rule.max for rule in model.limit if rule.per == "call"]
+        if isinstance(model, TakeState) and (kind := node.flow.type_of(model.take.source)) is not None:
+            bounds.append(kind.max or 1)
+    return min(bounds, default=2)
+
+
 @call_rule
 def hook_budgets(whole: Whole) -> Iterator[Diagnostic]:
     """Hooks that run one after the other inside one invocation need too long together (decision 21, contract 7.1)."""
@@ -142,10 +160,7 @@ def hook_budgets(whole: Whole) -> Iterator[Diagnostic]:
             for target in followers[name]:
                 if target not in members and best[target][0] > behind[0]:
                     behind = best[target]
-        rounds = 1
-        if looped and own:
-            visits = [v.n for name in group if (v := program.nodes[name].state.model.visits) is not None]
-            rounds = min(visits, default=MOST_MS)
+        rounds = _rounds([program.nodes[name] for name in group]) if looped and own else 1
         for name in group:
             chain = [each for each in sorted(group) if weight[each]] if looped else ([name] if weight[name] else [])
             best[name] = (own * rounds + behind[0], [*chain, *behind[1]])

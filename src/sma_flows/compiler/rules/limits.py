@@ -178,7 +178,7 @@ def digits_to_send(flow: ResolvedFlow) -> Iterator[Diagnostic]:
 def _text_length(flow: ResolvedFlow, value: Expr) -> int:
     if value.op == "text":
         return sum(
-            len(part) if isinstance(part, str) else value_length(flow, part)
+            len(part) if isinstance(part, str) else 1 if part.op == "env" else value_length(flow, part)
             for part in value.args
             if isinstance(part, str | Expr)
         )

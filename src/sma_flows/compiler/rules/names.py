@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sma_flows.compiler.resolve import FINAL, variables_of
+from sma_flows.compiler.resolve import variables_of
 from sma_flows.compiler.resolved import ResolvedFlow, ResolvedState, Variable
 from sma_flows.compiler.rules.base import flow_rule, names, word_span
 from sma_flows.compiler.uses import (
@@ -246,9 +246,7 @@ def unknown_outcome(flow: ResolvedFlow) -> Iterator[Diagnostic]:
         for outcome in state.model.next:
             if outcome in state.outcomes and not (isinstance(state.model, MenuState) and outcome in state.model.keys):
                 continue
-            if outcome == "" and state.outcomes and not isinstance(state.model, MenuState) and state.verb not in FINAL:
-                continue
-            if outcome == "" and state.outcomes and state.verb == "hangup" and "done" in state.outcomes:
+            if outcome == "" and not isinstance(state.model, MenuState):
                 continue
             yield _no_outcome(flow, state, outcome)
         if isinstance(state.model, RunState) and (hook := flow.hooks.get(state.model.run.name)) is not None:
@@ -269,14 +267,6 @@ def unknown_outcome(flow: ResolvedFlow) -> Iterator[Diagnostic]:
 def _no_outcome(flow: ResolvedFlow, state: ResolvedState, outcome: str) -> Diagnostic:
     span = flow.document.span((*state.path, "next", outcome), key=outcome != "")
     can = [each for each in state.outcomes if not isinstance(state.model, MenuState) or each not in state.model.keys]
-    if state.verb in FINAL and "done" not in state.outcomes:
-        return report(
-            "SF207",
-            flow.document.span((*state.path, "next"), key=True),
-            f"'{state.verb}' is the end: nothing comes next",
-            label="never taken",
-            help="remove `next`" + (", or write `leg: B` to end only the other side" if state.verb == "hangup" else ""),
-        )
     if outcome == "":
         return report(
             "SF207",

@@ -81,6 +81,8 @@ def _owner(whole: Whole, variable: str) -> tuple[ResolvedFlow | None, str]:
 
 def _reader(whole: Whole, start: Node, variable: str) -> Node | None:
     """The nearest state behind a rest that reads the variable."""
+    if start.talks_first and variable in start.reads:
+        return start  # what it says in front of its verb is an answer of its own
     nodes = whole.program.nodes
     seen = {start.name}
     waiting = [start]
