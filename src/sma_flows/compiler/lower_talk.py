@@ -76,7 +76,8 @@ def expression(expr: Expr, scope: Scope) -> list[Any]:
         return ["text", parts_json([_part(part) for part in expr.args], scope)]
     plain = [expression(arg, scope) if isinstance(arg, Expr) else arg for arg in expr.args]
     if expr.op in ("in", "starts with"):
-        return [expr.op, plain[0], plain[1:]]
+        marked = ["secret"] if any(_secret(arg, scope.flow) for arg in expr.args) else []
+        return [expr.op, plain[0], plain[1:], *marked]
     if expr.op in _COMPARED and any(_secret(arg, scope.flow) for arg in expr.args):
         return [expr.op, *plain, "secret"]
     return [expr.op, *plain]

@@ -179,17 +179,35 @@ def compile_condition(expr: Sequence[Any], env: Mapping[str, str]) -> Value:
         return lambda f: not inner(f)
     if op in ("is", "is not", "<", "<=", ">", ">="):
         left, right = compile_value(expr[1], env), compile_value(expr[2], env)
-        compare = _COMPARE["secret" if len(expr) > 3 else op]
+        compare = _COMPARE[f"secret {op}" if len(expr) > 3 else op]
         return lambda f: compare(left(f), right(f))
     if op in ("in", "starts with"):
         value = compile_value(expr[1], env)
-        choices = [compile_value(item, env) for item in expr[2]]
-        test = _in if op == "in" else _starts
+        choices = [_choices(item, env) for item in expr[2]]
+        test = _MEMBERS[f"secret {op}" if len(expr) > 3 else op]
         return lambda f: test(value(f), [choice(f) for choice in choices])
     if op in ("lit", "unset", "var", "env", "call", "header", "key", "bot", "+", "-", "text"):
         bare = compile_value(expr, env)
-        return lambda f: bare(f) not in (None, False)
+        return lambda f: (found := bare(f)) is not None and found is not False  # 0 is set
     raise PlanError(f"the plan uses the operation '{op}', which this version does not know: update sma-flows")
+
+
+def _choices(expr: Sequence[Any], env: Mapping[str, str]) -> Value:
+    """What may stand behind `in`: a text that is only known now means each of its pieces between commas.
+
+    The compiler has split literal texts; what a literal still holds is meant as it is.
+    """
+    value = compile_value(expr, env)
+    if expr[0] == "lit":
+        return value
+
+    def split(frame: Frame) -> Any:
+        found = value(frame)
+        if isinstance(found, str) and "," in found:
+            return [piece for piece in map(str.strip, found.split(",")) if piece]
+        return found
+
+    return split
 
 
 def _flat(values: Sequence[Any]) -> list[str]:
@@ -208,6 +226,17 @@ def _in(value: object, choices: Sequence[Any]) -> bool:
 
 def _starts(value: object, choices: Sequence[Any]) -> bool:
     return value is not None and show(value).startswith(tuple(_flat(choices)))
+
+
+def _secret_in(value: object, choices: Sequence[Any]) -> bool:
+    found = [value is not None and same_text(show(value), choice) for choice in _flat(choices)]
+    return any(found)
+
+
+def _secret_starts(value: object, choices: Sequence[Any]) -> bool:
+    text = "" if value is None else show(value)
+    found = [value is not None and same_text(text[: len(choice)], choice) for choice in _flat(choices)]
+    return any(found)
 
 
 def _equal(left: object, right: object) -> bool:
@@ -244,11 +273,18 @@ def as_number(value: object) -> int | None:
 _COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "is": _equal,
     "is not": _differ,
-    "secret": lambda a, b: a is not None and b is not None and same_text(show(a), show(b)),
+    "secret is": lambda a, b: a is not None and b is not None and same_text(show(a), show(b)),
+    "secret is not": lambda a, b: a is not None and b is not None and not same_text(show(a), show(b)),
     "<": _order(lambda a, b: a < b),
     "<=": _order(lambda a, b: a <= b),
     ">": _order(lambda a, b: a > b),
     ">=": _order(lambda a, b: a >= b),
+}
+_MEMBERS: Final[Mapping[str, Callable[[Any, Sequence[Any]], bool]]] = {
+    "in": _in,
+    "starts with": _starts,
+    "secret in": _secret_in,
+    "secret starts with": _secret_starts,
 }
 
 _PHONE = re.compile(r"\+[1-9][0-9]{1,14}")
