@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Turn:
     """One event on its way through the tables. Made and dropped within one step."""
 
-    __slots__ = ("_tail", "call", "event", "flow", "now", "program")
+    __slots__ = ("_mark", "call", "event", "flow", "now", "program")
 
     def __init__(self, program: Program, call: Call | None, event: Invocation, now: dt.datetime) -> None:
         self.program = program
@@ -30,7 +30,7 @@ class Turn:
         self.event = event
         self.now = now
         self.flow: FlowProgram | None = program.flow(call.revision) if call is not None else None
-        self._tail: str | None = None
+        self._mark: str | None = None
 
     def nothing(self, note: str) -> Step:
         """The answer without actions and attributes: the running list goes on."""
@@ -53,64 +53,64 @@ class Turn:
 
     @property
     def mark(self) -> str:
-        """Digest of the echoed parameters."""
-        return self.tail.rpartition(".")[2]
-
-    @property
-    def tail(self) -> str:
-        """The event's action as the saved call writes it: type, leg, digest."""
-        if self._tail is None:
-            event = self.event
-            action = event.action
-            self._tail = f"{CODES.get(action, '?')}.{event.leg}.{mark(action, event.params)}" if action else ".."
-        return self._tail
+        """Digest of the echoed parameters, made when first needed."""
+        if self._mark is None:
+            self._mark = mark(self.event.action, self.event.params)
+        return self._mark
 
     @property
     def fingerprint(self) -> str:
         """What tells this event from others of the same Sequence. Never digits: not even a digest of them (item 15)."""
-        return f"{self.event.type}.{self.tail}"
+        event = self.event
+        return f"{event.type}.{CODES.get(event.action, '')}{event.leg}"
 
     def fits(self) -> str:
-        """``last``, ``was`` or ``none``: which list this report belongs to (decisions 8 and 9)."""
-        call, tail = self.call, self.tail
+        """``last``, ``was`` or ``none``: which list this report belongs to (decisions 8 and 9).
+
+        Type and leg decide; the digest of the echo only where both lists end alike.
+        """
+        call = self.call
         if call is None:
             return "none"
-        if call.last.endswith(tail) and not call.was.endswith(tail):
-            return "last"
-        last, last_exact = self._compare(call.last)
-        was, was_exact = self._compare(call.was)
-        if last_exact and was_exact:
-            late = 0 <= self.event.sequence < call.q and "s" not in call.flags
+        last, was = self._alike(call.last), self._alike(call.was)
+        if last != was:
+            return "last" if last else "was"
+        if not last:
+            return "none"
+        exact_last, exact_was = self._exact(call.last), self._exact(call.was)
+        if exact_last == exact_was:
+            late = exact_last and 0 <= self.event.sequence < call.q and "s" not in call.flags
             return "was" if late else "last"
-        if last_exact:
-            return "last"
-        if was_exact:
-            return "was"
-        return "last" if last else "was" if was else "none"
+        return "last" if exact_last else "was"
 
     def fits_failure(self) -> str:
         """As :meth:`fits`, for a failure: any action of the current list can fail, not only its last."""
-        call, tail = self.call, self.tail
+        call = self.call
         if call is None:
             return "none"
-        if call.last.endswith(tail) or f",{tail}=" in f",{call.owners}":
+        last, was = self._alike(call.last), self._alike(call.was)
+        if last and (not was or self._exact(call.last)):
             return "last"
-        if call.was.endswith(tail):
+        here = last or self.in_list(call.last)
+        if was and self._exact(call.was) and not self._owned():
             return "was"
-        if self.in_list(call.last):
-            return "last"
-        return "was" if self._compare(call.was)[0] else "none"
+        return "last" if here else "was" if was else "none"
 
-    def _compare(self, saved: str) -> tuple[bool, bool]:
-        """Whether the event is of the type and leg of a saved tail, and whether its digest is the same too."""
+    def _alike(self, saved: str) -> bool:
+        """Whether the event is of the type and leg of a saved tail."""
         codes, _, rest = saved.partition(".")
-        code, event_leg, digest = self.tail.split(".")
-        if not rest or codes[-1] != code:
-            return False, False
-        leg, _, saved_digest = rest.partition(".")
-        if event_leg and event_leg != leg:
-            return False, False
-        return True, digest == saved_digest
+        event = self.event
+        return bool(rest) and codes[-1] == CODES.get(event.action) and (not event.leg or event.leg == rest[0])
+
+    def _exact(self, saved: str) -> bool:
+        """Whether the echo has the digest of a saved tail."""
+        return saved.rpartition(".")[2] == self.mark
+
+    def _owned(self) -> bool:
+        """Whether the event's action stands in the current list as the saved call wrote it."""
+        call, event = self.call, self.event
+        tail = f"{CODES.get(event.action, '?')}.{event.leg}.{self.mark}="
+        return call is not None and f",{tail}" in f",{call.owners}"
 
     def in_list(self, tail: str) -> bool:
         """Whether the event's action type stands anywhere in the list whose tail this is."""
