@@ -104,7 +104,8 @@ def call(case: Mapping[str, Any], result: CompileResult, folder: Path) -> Run:
     Raises:
         ScenarioError: it does not go as the case says.
     """
-    assert result.plan is not None, render_text(result.diagnostics, result.sources)
+    errors = [one for one in result.diagnostics if one.severity == "error"]
+    assert result.plan is not None, render_text(errors, result.sources)
     raw = {key: case[key] for key in CALL if key in case}
     raw |= {"name": str(case["says"]), "steps": [step(each) for each in case["steps"]]}
     script = scripts._script({"scenario": "language"}, raw, folder, "language")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from sma_flows.errors import PlanError
-from sma_flows.flow.diagnostics import render_text
 from sma_flows.runtime.program import Program
 
 from .cases import HERE, call, cases, compiled, part
@@ -25,7 +24,7 @@ LINTS = frozenset(("SF212", "SF213", "SF214", "SF216", "SF224", "SF312", "SF313"
 @pytest.mark.parametrize("case", ALL)
 def test_the_language_does_what_the_reference_says(case: dict[str, Any], tmp_path: Path) -> None:
     result = compiled(case, tmp_path)
-    said = render_text(result.diagnostics, result.sources)
+    said = [f"{one.code} {one.span.line}: {one.message}" for one in result.diagnostics if one.code not in LINTS]
     if "finds" in case:
         places = [
             (one.code, f"{one.code} {one.span.line}:{one.span.col}")

@@ -224,13 +224,17 @@ class Program:
         """Make *plan* ready with the environment values *env*.
 
         Raises:
-            PlanError: environment values are missing that a current flow needs; all of them are named.
+            PlanError: environment values are missing that a current flow or a route needs; all of them are named.
         """
         missing: dict[str, list[str]] = {}
         for name, revision in plan.flows.items():
             for key in plan.revisions[revision].get("env", {}).get("required", ()):
                 if not env.get(key):
                     missing.setdefault(key, []).append(name)
+        for route in plan.routes:
+            wanted = route.get("to") or route.get("rule")
+            if wanted and wanted[0] == "env" and not env.get(wanted[1]):
+                missing.setdefault(wanted[1], []).append("routes")
         if missing:
             names = "; ".join(f"{key} (used by {', '.join(flows)})" for key, flows in sorted(missing.items()))
             raise PlanError(f"environment values are missing: {names}. Set them, or locally write them to local.env")
