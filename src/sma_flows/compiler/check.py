@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sma_flows.compiler.facts import sizes_of
-from sma_flows.compiler.liveness import always_kept, keep_lists, live, pending
-from sma_flows.compiler.lower import asks_again
-from sma_flows.compiler.program import build_program
 from sma_flows.compiler.resolved import ResolvedFlow
 from sma_flows.compiler.rules import asides, hooks, keys, limits, lint, names, reach, secrets, values
-from sma_flows.compiler.rules.base import CALL_RULES, FLOW_RULES, Whole
+from sma_flows.compiler.rules.base import CALL_RULES, FLOW_RULES
+from sma_flows.compiler.whole import understand
 from sma_flows.flow.diagnostics import Diagnostic
 
 __all__ = ["all_flows", "check_flows", "has_errors"]
@@ -51,12 +48,3 @@ def check_flows(flows: Sequence[ResolvedFlow]) -> list[Diagnostic]:
             whole = understand(flow)
             found += [each for rule in CALL_RULES for each in rule(whole)]
     return found
-
-
-def understand(flow: ResolvedFlow) -> Whole:
-    """The whole call of a flow, with what liveness says about it."""
-    program = build_program(flow)
-    solved = live(program, asks_again(program))
-    sizes = sizes_of(program)
-    waits = pending(program, sizes)
-    return Whole(program, solved, waits, keep_lists(program, solved, waits, sizes), always_kept(program))

@@ -11,7 +11,7 @@ from sma_flows.compiler.resolved import ResolvedFlow
 from sma_flows.compiler.speech import spoken_length
 from sma_flows.compiler.uses import prompt_entries
 from sma_flows.flow.fields import PromptItem
-from sma_flows.flow.states import JoinMeetingState, PlayState, RecordState, SayState, WaitState, _Listening
+from sma_flows.flow.states import JoinMeetingState, PlayState, RecordState, RunState, SayState, WaitState, _Listening
 from sma_flows.plan import QUEUE_BYTES
 
 __all__ = ["MAX_ATTRIBUTES", "attributes_bytes", "facts_json", "sizes_of", "variable_bytes"]
@@ -117,14 +117,23 @@ def attributes_bytes(program: Program, kept: Mapping[str, frozenset[str]], alway
 
 
 def _counters(program: Program) -> int:
-    """Bytes of all counters: every name once."""
-    names = 0
+    """Bytes of all counters: every name once. Attempts of a question are counted only while it is asked."""
+    twice = program.twice()
+    names: set[str] = set()
+    passing = 0
     for name, node in program.nodes.items():
         model = node.state.model
-        counted = model.visits is not None or node.state.verb in ("run", "join_meeting", "gather", "menu", "wait")
-        names += (len(name) + COUNTER_BYTES) * (bool(counted) + bool(isinstance(model, _Listening) and model.keys))
-        names += sum(len(name) + len(rule.outcome) + COUNTER_BYTES for rule in getattr(model, "limit", ()))
-    return names
+        if model.visits is not None:
+            names.add(f"c:{node.prefix}{model.visits.counter}" if model.visits.counter else f"v:{name}")
+        elif name in twice and node.state.verb in ("run", "join_meeting"):
+            names.add(f"v:{name}")
+        if isinstance(model, _Listening) and model.keys:
+            names.add(f"k:{name}")
+        if isinstance(model, RunState):
+            names |= {f"l:{name}:{rule.outcome}" for rule in model.limit if rule.per == "call"}
+        if node.state.verb in ("gather", "menu", "wait"):
+            passing = max(passing, len(name) + COUNTER_BYTES)
+    return passing + sum(len(name) + COUNTER_BYTES for name in names)
 
 
 def _specials(program: Program) -> int:

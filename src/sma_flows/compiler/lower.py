@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from sma_flows.compiler.facts import facts_json, sizes_of
-from sma_flows.compiler.graph import in_cycles
-from sma_flows.compiler.liveness import Live, always_kept, keep_lists, live, pending
-from sma_flows.compiler.lower_ask import encoding_of, tail_of
+from sma_flows.compiler.facts import facts_json
+from sma_flows.compiler.liveness import Live
+from sma_flows.compiler.lower_ask import tail_of
 from sma_flows.compiler.lower_states import state_json, visits_counter
 from sma_flows.compiler.lower_talk import Json, Scope, entry_json, expression, used_prompts
-from sma_flows.compiler.program import Program, build_program
+from sma_flows.compiler.program import Program
 from sma_flows.compiler.resolved import ResolvedFlow, ResolvedHook
+from sma_flows.compiler.whole import understand
 from sma_flows.flow.expressions import Expr
 from sma_flows.flow.model import ScheduleModel
-from sma_flows.flow.states import SayState
 
-__all__ = ["APOLOGY", "asks_again", "lower_flow", "saved"]
+__all__ = ["APOLOGY", "lower_flow"]
 
 APOLOGY: Final = "We are sorry. There is a technical problem. Please call again later. Goodbye."
 """What a caller hears when nothing else works. The flow's own words for it are its `defaults.next.failed`."""
@@ -29,12 +28,10 @@ APOLOGY: Final = "We are sorry. There is a technical problem. Please call again 
 
 def lower_flow(flow: ResolvedFlow) -> Json:
     """The FLOW object of a plan, `facts` included."""
-    program = build_program(flow)
+    whole = understand(flow)
+    program, kept, always = whole.program, whole.keep, sorted(whole.always)
     scopes = {prefix: Scope(each, prefix) for prefix, each in program.flows.items()}
-    solved = live(program, asks_again(program))
-    kept = saved(program, solved)
     states = _states(program, scopes, kept)
-    always = sorted(always_kept(program))
     out: Json = {
         "name": flow.name,
         "entry": flow.entry,
@@ -54,7 +51,7 @@ def lower_flow(flow: ResolvedFlow) -> Json:
             for prefix, each in program.flows.items()
             for name, schedule in each.model.schedules.items()
         },
-        "updates": _updates(program, scopes[""], solved),
+        "updates": _updates(program, scopes[""], whole.live),
         "cleanup": _cleanup(flow, scopes[""]),
         "apology": _apology(flow),
         "env": environment(program),
@@ -75,25 +72,10 @@ def lower_flow(flow: ResolvedFlow) -> Json:
     return {key: value for key, value in out.items() if value not in ({}, [])} | {"states": states}
 
 
-def asks_again(program: Program) -> list[str]:
-    """Questions that the runtime itself asks again, so that what they insert must still be known then."""
-    return [
-        name
-        for name, node in program.nodes.items()
-        if node.state.verb in ("gather", "menu") and encoding_of(node.flow, node.state) == "runtime"
-    ]
-
-
-def saved(program: Program, solved: Live) -> dict[str, frozenset[str]]:
-    """`keep` of every state that sends actions."""
-    sizes = sizes_of(program)
-    return keep_lists(program, solved, pending(program, sizes), sizes)
-
-
 def _states(program: Program, scopes: Mapping[str, Scope], kept: Mapping[str, frozenset[str]]) -> dict[str, Json]:
     outer = program.outer.name
     states = {name: state_json(node.state, scopes[node.prefix], outer) for name, node in program.nodes.items()}
-    twice = in_cycles(program.edges())
+    twice = program.twice()
     for name, node in program.nodes.items():
         if kept.get(name):
             states[name]["keep"] = sorted(kept[name])
@@ -105,6 +87,7 @@ def _states(program: Program, scopes: Mapping[str, Scope], kept: Mapping[str, fr
             if since is not None:
                 counter = visits_counter(node.state, scopes[node.prefix])
                 since["resets"] = sorted({*since.get("resets", ()), counter})
+    _serials(states)
     tails: dict[tuple[Any, ...], int] = {}
     for name in sorted(states):
         plan = states[name]
@@ -113,6 +96,14 @@ def _states(program: Program, scopes: Mapping[str, Scope], kept: Mapping[str, fr
             plan["tick"] = tails.get(tail, 0)
             tails[tail] = plan["tick"] + 1
     return states
+
+
+def _serials(states: Mapping[str, Json]) -> None:
+    """Effects whose counter begins anew somewhere count once more for themselves: a token never comes twice."""
+    anew = {counter for plan in states.values() for counter in plan.get("resets", ())}
+    for name, plan in states.items():
+        if plan["do"] in ("run", "join_meeting") and plan.get("count") in anew:
+            plan["serial"] = f"n:{name}"
 
 
 def _variables(program: Program) -> dict[str, Json]:
@@ -278,8 +269,3 @@ def _prompt_kinds(program: Program) -> Iterator[set[str]]:
             entry.kind for locales in used_prompts(flow).values() for entries in locales.values() for entry in entries
         }
         yield {variable.type.kind for variable in flow.variables.values()} & {"audio"}
-
-
-def says_only(model: object) -> bool:
-    """Whether a state does nothing but say something."""
-    return isinstance(model, SayState)

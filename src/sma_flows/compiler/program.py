@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from sma_flows.compiler.graph import in_cycles
 from sma_flows.compiler.resolved import NOTHING, ResolvedFlow, ResolvedState
 from sma_flows.compiler.uses import state_reads
 from sma_flows.compiler.verbs import CONNECTING, JOINED, SILENT
@@ -63,6 +64,14 @@ class Program:
     flows: Mapping[str, ResolvedFlow]
     nodes: Mapping[str, Node]
     start: str
+    memo: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
+
+    def twice(self) -> frozenset[str]:
+        """The states that a call may come to more than once."""
+        found = self.memo.get("twice")
+        if found is None:
+            found = self.memo["twice"] = frozenset(in_cycles(self.edges()))
+        return found
 
     def edges(self) -> dict[str, tuple[str, ...]]:
         """Followers of every node, for graph algorithms."""

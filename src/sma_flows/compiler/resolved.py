@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from sma_flows.compiler.verbs import LISTENING, SILENT
 from sma_flows.flow.model import FlowModel, HookModel
@@ -100,6 +100,8 @@ class ResolvedState:
     results: Mapping[str, Mapping[str, str]]
     aside: bool = False
     main: bool = True
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was found out about the model once, by the name of the question. Many rules ask the same."""
 
     @property
     def path(self) -> tuple[str, str]:
@@ -148,6 +150,7 @@ class ResolvedFlow:
     states: Mapping[str, ResolvedState]
     updates: Mapping[str, Edge]
     subflows: Mapping[str, ResolvedFlow] = field(default_factory=dict)
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def span(self, *path: str | int, key: bool = False) -> Span:
         """A place in the flow's file."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import TypeAlias
 
 from sma_flows.compiler.resolved import ResolvedFlow, ResolvedState
@@ -11,7 +13,7 @@ from sma_flows.flow.expressions import Expr, HookCall
 from sma_flows.flow.fields import Connector, PromptItem
 from sma_flows.flow.model import FlowModel
 from sma_flows.flow.prompts import Entry
-from sma_flows.flow.states import GatherState, MenuState, Retry, RunState, StateBase, TakeState
+from sma_flows.flow.states import GatherState, MenuState, Retry, RunState, StateBase, TakeState, _Listening
 
 __all__ = [
     "Expression",
@@ -29,7 +31,12 @@ __all__ = [
 Place: TypeAlias = tuple[str | int, ...]
 """A path in the document."""
 
+Heard: TypeAlias = tuple[str, Place, tuple[PromptItem, ...]]
+"""A field that is heard, its place, its items."""
+
 _LEGS = frozenset(("A", "B", "both", "here", "other"))
+_HEARD = ("say", "play", "prompt", "menu", "welcome", "ringback", "beep")
+_PLAIN = frozenset((*_HEARD, "before", "next", "visits", "keys", "retry", "leg", "listen"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +62,31 @@ def names_read(expr: Expr) -> Iterator[str]:
             yield "call.user_to_user"
 
 
-def yaml_name(attribute: str) -> str:
-    """The YAML key of a model's attribute."""
-    return attribute.removesuffix("_")
+@lru_cache(maxsize=64)
+def _fields(model: type[StateBase]) -> tuple[tuple[str, str], ...]:
+    """The attributes of a model that may hold expressions, with their YAML keys."""
+    return tuple((name, name.removesuffix("_")) for name in model.model_fields if name not in _PLAIN)
 
 
-def state_expressions(state: ResolvedState) -> Iterator[Expression]:
+@lru_cache(maxsize=64)
+def _heard_fields(model: type[StateBase]) -> tuple[str, ...]:
+    """The attributes of a model that hold words."""
+    return tuple(name for name in _HEARD if name in model.model_fields)
+
+
+def state_expressions(state: ResolvedState) -> tuple[Expression, ...]:
     """Every expression in the fields of a state; words that are spoken are `prompt_items`."""
-    for name in type(state.model).model_fields:
-        value = getattr(state.model, name)
-        yield from _expressions(value, yaml_name(name), (*state.path, yaml_name(name)))
+    found: tuple[Expression, ...] | None = state.memo.get("expressions")
+    if found is None:
+        model = state.model
+        each = (_expressions(getattr(model, name), key, (*state.path, key)) for name, key in _fields(type(model)))
+        found = state.memo["expressions"] = tuple(chain.from_iterable(each))
+    return found
 
 
 def _expressions(value: object, field: str, place: Place) -> Iterator[Expression]:
+    if value is None or isinstance(value, str | int):
+        return
     if isinstance(value, Expr):
         yield Expression(value, field, place)
     elif isinstance(value, HookCall):
@@ -113,10 +132,17 @@ def retry_of(flow: ResolvedFlow, state: ResolvedState) -> tuple[Retry | None, Pl
     return flow.model.defaults.retry, ("defaults", "retry")
 
 
-def prompt_items(flow: ResolvedFlow, state: ResolvedState) -> Iterator[tuple[str, Place, tuple[PromptItem, ...]]]:
+def prompt_items(flow: ResolvedFlow, state: ResolvedState) -> tuple[Heard, ...]:
     """What a state lets a caller hear: field, place, items. The retry words that apply are among them."""
-    for name in ("say", "play", "prompt", "menu", "welcome", "ringback", "beep"):
-        value = getattr(state.model, name, None)
+    found: tuple[Heard, ...] | None = state.memo.get("heard")
+    if found is None:
+        found = state.memo["heard"] = tuple(_prompt_items(flow, state))
+    return found
+
+
+def _prompt_items(flow: ResolvedFlow, state: ResolvedState) -> Iterator[Heard]:
+    for name in _heard_fields(type(state.model)):
+        value = getattr(state.model, name)
         if isinstance(value, tuple) and value:
             yield name, (*state.path, name), value
     retry, place = retry_of(flow, state)
@@ -165,11 +191,13 @@ def any_prompt_reads(flow: ResolvedFlow) -> Iterator[str]:
                         yield from (name for name in names_read(value) if "." in name or name in flow.variables)
 
 
-def state_reads(flow: ResolvedFlow, state: ResolvedState) -> Iterator[str]:
+def state_reads(flow: ResolvedFlow, state: ResolvedState) -> frozenset[str]:
     """The variables and live values read when the state runs. Names that are no variables are left out."""
-    for name in _state_reads(flow, state):
-        if "." in name or name in flow.variables:
-            yield name
+    found: frozenset[str] | None = state.memo.get("reads")
+    if found is None:
+        names = set(_state_reads(flow, state))
+        found = state.memo["reads"] = frozenset(name for name in names if "." in name or name in flow.variables)
+    return found
 
 
 def _state_reads(flow: ResolvedFlow, state: ResolvedState) -> Iterator[str]:
@@ -186,8 +214,7 @@ def _state_reads(flow: ResolvedFlow, state: ResolvedState) -> Iterator[str]:
 
 
 def _leg_reads(model: StateBase) -> Iterator[str]:
-    for name in ("leg", "listen"):
-        leg = getattr(model, name, None)
+    for leg in (model.leg, model.listen if isinstance(model, _Listening) else None):
         if leg in ("here", "other"):
             yield "key.leg"
         elif isinstance(leg, str) and leg not in _LEGS:

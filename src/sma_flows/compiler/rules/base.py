@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
-from sma_flows.compiler.liveness import Live, Pending
-from sma_flows.compiler.program import Program
 from sma_flows.compiler.resolved import ResolvedFlow
 from sma_flows.compiler.uses import Place
+from sma_flows.compiler.whole import Whole
 from sma_flows.flow.diagnostics import Diagnostic
 from sma_flows.flow.nodes import Document, Scalar, Seq, Span
 
@@ -17,26 +16,6 @@ __all__ = ["CALL_RULES", "FLOW_RULES", "CallRule", "FlowRule", "Whole", "call_ru
 
 FlowRule: TypeAlias = Callable[[ResolvedFlow], Iterator[Diagnostic]]
 """A rule about one flow, asked for every flow and sub-flow."""
-
-
-class Whole:
-    """A whole call: the outer flow with its sub-flows, and what liveness found out."""
-
-    __slots__ = ("always", "keep", "live", "pending", "program")
-
-    def __init__(
-        self,
-        program: Program,
-        live: Live,
-        pending: dict[str, Pending],
-        keep: dict[str, frozenset[str]],
-        always: dict[str, tuple[str, ...]],
-    ) -> None:
-        self.program = program
-        self.live = live
-        self.pending = pending
-        self.keep = keep
-        self.always = always
 
 
 CallRule: TypeAlias = Callable[[Whole], Iterator[Diagnostic]]
