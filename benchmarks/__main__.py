@@ -47,8 +47,8 @@ def events(quick: bool) -> list[str]:
         "",
         f"The dial-in call: {facts['events']} events of {facts['bytes in']} bytes, answers of {facts['bytes out']} "
         "bytes, without logging. *By hand* is the same call as one if/elif function with its own state in "
-        "TransactionAttributes (`benchmarks/handwritten.py`); both send the same actions, which is checked before anything is timed. "
-        "*JSON alone* reads the same events and writes the same answers and does nothing else.",
+        "TransactionAttributes (`benchmarks/handwritten.py`); both send the same actions, which is checked before "
+        "anything is timed. *JSON alone* reads the same events and writes the same answers and does nothing else.",
         "",
         *_table(("ratio", "median (95 % interval)", "aim", ""), rows),
         "Microseconds of one event, for orientation only: "
@@ -98,8 +98,8 @@ def starts(quick: bool) -> list[str]:
     return [
         "## Cold start",
         "",
-        "Process start and import, above an empty interpreter, as a share of making one boto3 client in the same round. "
-        "The handler loads the compiled dial-in flow as Lambda would, without hooks of its own.",
+        "Process start and import, above an empty interpreter, as a share of making one boto3 client in the same "
+        "round. The handler loads the compiled dial-in flow as Lambda would, without hooks of its own.",
         "",
         *_table(("what is imported", "share (95 % interval)", "ms"), rows),
         f"With the handler {number} modules are loaded; "
@@ -134,8 +134,8 @@ def main() -> None:
     page = [
         "# Benchmarks",
         "",
-        "Written by `make bench` (`python -m benchmarks`). Ratios of things measured in turn in one run; absolute times "
-        "do not carry over to other machines, and two runs must not be compared with each other.",
+        "Written by `make bench` (`python -m benchmarks`). Ratios of things measured in turn in one run; absolute "
+        "times do not carry over to other machines, and two runs must not be compared with each other.",
         "",
         f"Machine: {_machine()}. Python {platform.python_version()} ({sys.implementation.name}). "
         "Times inside a process are processor time of the thread; process starts are wall-clock time.",
