@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import doctest
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from transitions import MachineError
 
+import sma_flows.machine
+from sma_flows.compiler import compile_paths
 from sma_flows.compiler.load import load
 from sma_flows.compiler.resolved import ResolvedFlow
 from sma_flows.machine import FlowCall, dot, expand, machine, mermaid
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOWS = [path for path in sorted((ROOT / "flows").glob("*.yaml")) if path.read_text().startswith("sma_flow:")]
 
 HEAD = """\
 sma_flow: 1
@@ -189,3 +197,35 @@ def test_dot_shows_every_edge_without_needing_graphviz(tmp_path: Path) -> None:
     assert '  s_look -> s_bye [label="limited"];' in text
     assert '  s_hush -> s_back [label="done | failed"];' not in text  # a failure leads where the defaults say
     assert text.count("{") == text.count("}")
+
+
+def test_machine_is_built_without_the_lowering() -> None:
+    code = (
+        "import sys, sma_flows.machine; print([name for name in sys.modules if '.lower' in name or '.facts' in name])"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.stem)
+def test_edges_of_the_shipped_flows_are_those_of_their_plans(path: Path) -> None:
+    plan = compile_paths([path]).plan
+    assert plan is not None
+    states = next(iter(plan.revisions.values()))["states"]
+    nodes = {node.name: node for node in expand(load([path]).flows[0])}
+    assert set(nodes) == set(states)
+    for name, state in states.items():
+        keys = state.get("keys", {}) or state.get("listen", {}).get("keys", {})
+        expected = {**state.get("next", {}), **(keys if state["do"] == "menu" else {})}
+        edges = dict(nodes[name].edges)
+        if expected.get("failed") == "back" and "failed" not in nodes[name].own:
+            edges["failed"] = "back"  # written down by the plan, found out by the machine when it talks
+        assert edges == expected, name
+        assert nodes[name].keys == keys, name
+        assert nodes[name].connected == state.get("connected", ""), name
+        assert nodes[name].visits == state.get("visits", 0), name
+
+
+def test_documentation_of_the_module_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert doctest.testmod(sma_flows.machine) == (0, 7)

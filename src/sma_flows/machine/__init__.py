@@ -4,12 +4,16 @@ The machine is built from what the author wrote (the resolved source model), not
 own reading of defaults, retries and visits. So it can serve as an oracle: driven by the same outcomes, machine and plan
 must visit the same states (decision 38). It does no live work; a call is answered from the plan.
 
->>> flow = load_flow(Path("flows/dial-in.yaml"))
->>> call = FlowCall(machine(flow))
->>> call.start().state
+>>> from pathlib import Path
+>>> from sma_flows.compiler.load import load
+>>> flow = load([Path("flows/dial-in.yaml")]).flows[0]
+>>> call = FlowCall(machine(flow)).start()
+>>> call.state
 'language'
 >>> call.take("2").take("done").state, call.visited
 ('ask_conference', ['language', 'spanish', 'ask_conference'])
+>>> call.take("no_input").take("no_match").take("no_input").state     # two further attempts, then the default
+'goodbye'
 
 Triggers are the words of the language: an outcome (``done``, ``no_input``, a menu key, a hook's outcome), ``key *6``
 for a key in the background, ``gone`` when the caller hangs up. Transitions that the language takes by itself (a state
