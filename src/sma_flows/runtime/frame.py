@@ -147,6 +147,8 @@ class Frame:
             call.aside = ""
             call.then = ""
             self.resting = True
+            if not self.head:  # keys that meant nothing during the aside may have used the listener up (decision 30)
+                self.head = node.rearm(self)
             return None
         call.base = ""
         call.aside = ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.plan import QUEUE_BYTES
 from sma_flows.protocol import events as ev
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 MAX_UPDATES: Final = 200
 """Updates of one name that a call accepts. Outside events can come at 5 per second and invocations are limited to
 1,000 per call (contract L13); the rest is answered with nothing (decision 32)."""
+
+MAX_HANGUPS: Final = 3
+"""How often a Hangup of the caller that failed is tried again. What then still runs ends with the caller's own hang-up."""
 
 
 # ---- checks: first hit decides (decision 10) -----------------------------------------------------------------------
@@ -280,6 +283,11 @@ def _failure(turn: Turn) -> Step:
     """An action of the current list failed: the outcome of the state that owns it (decision 25)."""
     frame = turn.frame()
     call = frame.call
+    if turn.event.action == "Hangup" and "h" in call.flags:
+        tries = frame.counters.get("h:", 0) + 1
+        if tries > MAX_HANGUPS:
+            return turn.nothing("the caller cannot be hung up")
+        frame.counters["h:"] = tries
     owner = _owner(turn, frame) if call.owners else call.pos
     call.then = ""
     target: str | None
@@ -366,6 +374,7 @@ def _update(turn: Turn) -> Step:
         before = dict(frame.vars)
         frame.vars.update(values)
         if update.when is not None and not update.when(frame):
+            _put_back(frame, before)
             continue
         counter = f"u:{update.name}"
         count = frame.counters.get(counter, 0)
@@ -373,8 +382,9 @@ def _update(turn: Turn) -> Step:
             return turn.nothing("too many updates")
         frame.counters[counter] = count + 1
         if update.queue and call.base and call.aside == update.name:
-            frame.vars.clear()
-            frame.vars.update(before)
+            if not flow.secrets.isdisjoint(values):
+                return turn.nothing("a secret cannot wait")  # it would be saved (decision 12)
+            _put_back(frame, before)
             waiting = list(frame.vars.get("@queue", ()))
             waiting.append([update.name, values])
             if len(waiting) > update.queue or len(json.dumps(waiting)) > QUEUE_BYTES:
@@ -386,6 +396,12 @@ def _update(turn: Turn) -> Step:
         frame.walk(update.next)
         return finish(frame, "update", turn.fingerprint)
     return turn.nothing("update not expected")
+
+
+def _put_back(frame: Frame, before: Mapping[str, Any]) -> None:
+    """Arguments become variables only when their update is accepted."""
+    frame.vars.clear()
+    frame.vars.update(before)
 
 
 def _hangup(turn: Turn) -> Step:
@@ -528,7 +544,13 @@ def last_words(turn: Turn, note: str) -> Step:
         return Step(note, release(event), flow=flow)
     text, speech = flow.apology() if flow is not None else ("We are sorry. Goodbye.", {})
     target = {"CallId": leg.call_id} if leg is not None else {"ParticipantTag": "LEG-A"}
-    return Step(note, goodbye(text, target, speech), flow=flow)
+    words = goodbye(text, target, speech)
+    if event.type == ev.ACTION_FAILED:  # nothing is saved that could count: what failed is not sent again
+        if event.action == "Hangup":
+            words = []
+        elif event.action == "Speak" and event.params.get("Text") == text:
+            del words[0]
+    return Step(note, words, flow=flow)
 
 
 def _mark_dead(event: Invocation) -> None:

@@ -50,6 +50,7 @@ class Node:
         "pre",
         "prefix",
         "resets",
+        "serial",
         "state",
         "visits",
     )
@@ -66,6 +67,8 @@ class Node:
         self.count: str | None = state.get("count")
         self.visits: int = state.get("visits", 0)
         self.resets: tuple[str, ...] = tuple(state.get("resets", ()))
+        self.serial: str | None = state.get("serial")
+        """Entries that no state sets back: what makes effect tokens differ where `count` begins anew."""
         keep = {*state.get("keep", ()), *flow.keep}
         if "call.user_to_user" in keep:
             keep.add("header.user-to-user")
@@ -83,6 +86,8 @@ class Node:
             if self.visits and visit > self.visits:
                 return frame.leave(self, "exhausted")
             frame.counters[self.count] = visit
+            if self.serial is not None:
+                frame.counters[self.serial] = frame.counters.get(self.serial, 0) + 1
             frame.counted(self.count)
         if self.resets:
             for counter in self.resets:
@@ -117,6 +122,10 @@ class Node:
         """An action of the state failed."""
         return frame.leave(self, "failed")
 
+    def rearm(self, frame: Frame) -> list[Action]:
+        """The listeners of the state, if it has any."""
+        return []
+
     def before(self, frame: Frame) -> list[Part]:
         """Actions of `say` or `play` in front of the verb."""
         out: list[Part] = []
@@ -141,7 +150,8 @@ class Node:
 
     def token(self, frame: Frame, position: str) -> str:
         """The effect token: same for a repeated event, different for every other effect (decision 16)."""
-        visit = frame.counters.get(self.count, 1) if self.count else 1
+        counter = self.serial or self.count
+        visit = frame.counters.get(counter, 1) if counter else 1
         return effect_token(frame.event.transaction, frame.call.stack, self.name, str(visit), position)
 
 

@@ -405,7 +405,8 @@ class HangupNode(Node):
         ]
         if not frame.add(self, [*self.before(frame), *actions]):
             return None
-        if "A" in legs and code != "0" and "r" not in frame.call.flags:
+        first = frame.actions[0]["Type"] == "Hangup"  # what is played before answers the call
+        if "A" in legs and code != "0" and first and "r" not in frame.call.flags:
             frame.call.flags += "r"
         return None
 
