@@ -22,7 +22,7 @@ MAX_PAUSE_MS: Final = 30_000
 HEADER_BYTES: Final = 512
 """Position, answer number, fingerprint, flags (decision 3)."""
 COUNTER_BYTES: Final = 12
-ATTENDEE_BYTES: Final = 120
+ATTENDEE_BYTES: Final = 1_000
 MAX_ATTRIBUTES: Final = 16_000
 """Compile error above this many bytes of attributes; the service's limit is 20 KB (decision 3)."""
 

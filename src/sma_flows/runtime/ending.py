@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sma_flows.protocol.events import as_int
 from sma_flows.runtime.ask import Ask
 from sma_flows.runtime.finish import Step
-from sma_flows.runtime.nodes import attendee_of, effect_token
+from sma_flows.runtime.nodes import effect_token, made_attendees
 from sma_flows.runtime.values import compile_condition
 
 if TYPE_CHECKING:
@@ -34,10 +34,8 @@ def clean_up(frame: Frame) -> Step:
     else:
         frame.ended_by = "network" if frame.hangup_code else "caller"
     frame.todo = todo = []
-    own = attendee_of(frame)
-    if own is not None and own[2]:
-        meeting, attendee, _ = own
-        todo.append(lambda f: _ask_end(f, "meetings.leave", "leave", (meeting, attendee), {}, "0"))
+    for number, pair in enumerate(made_attendees(frame)):
+        todo.append(_leave(pair, str(number)))
     for name in reversed(frame.vars.get("@undo", ())):
         undo = flow.hooks.get(name, {}).get("undo")
         if undo:
@@ -47,6 +45,10 @@ def clean_up(frame: Frame) -> Step:
     if not todo:
         return Step("ended", [], flow=flow)
     return next_clean_up(frame, "ended")
+
+
+def _leave(pair: tuple[str, str], position: str) -> Callable[[Frame], bool]:
+    return lambda frame: _ask_end(frame, "meetings.leave", "leave", pair, {}, position)
 
 
 def _end_hook(item: Mapping[str, Any], position: str, flow: FlowProgram) -> Callable[[Frame], bool]:

@@ -37,7 +37,7 @@ MAX_UPDATES: Final = 200
 1,000 per call (contract L13); the rest is answered with nothing (decision 32)."""
 
 MAX_HANGUPS: Final = 3
-"""How often a Hangup of the caller that failed is tried again. What then still runs ends with the caller's own hang-up."""
+"""How often a Hangup of the caller that failed is tried again. Then nothing is left but the caller's own hang-up."""
 
 
 # ---- checks: first hit decides (decision 10) -----------------------------------------------------------------------

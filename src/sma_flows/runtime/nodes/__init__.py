@@ -17,6 +17,7 @@ from sma_flows.runtime.nodes.legs import (
     VoiceFocusNode,
     WaitNode,
     attendee_of,
+    made_attendees,
 )
 from sma_flows.runtime.nodes.silent import ChooseNode, ReturnNode, RunNode, ScheduleNode, SetNode, TakeNode, UseNode
 from sma_flows.runtime.nodes.talk import BotNode, GatherNode, MenuNode, PlayNode, RecordNode, SayNode
@@ -46,4 +47,14 @@ VERBS: Final[Mapping[str, type[Node]]] = {
 }
 """Every verb of the language and the class that plays it."""
 
-__all__ = ["VERBS", "Connector", "HangupNode", "Listener", "Node", "attendee_of", "effect_token", "receive"]
+__all__ = [
+    "VERBS",
+    "Connector",
+    "HangupNode",
+    "Listener",
+    "Node",
+    "attendee_of",
+    "effect_token",
+    "made_attendees",
+    "receive",
+]

@@ -122,7 +122,7 @@ class Node:
         """An action of the state failed."""
         return frame.leave(self, "failed")
 
-    def rearm(self, frame: Frame) -> list[Action]:
+    def rearm(self, _frame: Frame) -> list[Action]:
         """The listeners of the state, if it has any."""
         return []
 

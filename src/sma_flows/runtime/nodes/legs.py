@@ -170,19 +170,36 @@ class JoinNode(Connector):
         if not isinstance(token, str) or not 2 <= len(token) <= 2048:
             return frame.leave(self, "failed")
         if isinstance(attendee, str) and attendee:
-            frame.vars["@attendee"] = f"{meeting} {attendee} {'made' if made else 'given'}"
+            frame.vars["@attendee"] = f"{meeting} {attendee}"
             frame.vars.pop("@muted", None)
+            if made:
+                known = [item for item in frame.vars.get("@made", "").split(" / ") if item]
+                frame.vars["@made"] = " / ".join([*known[1 - MAX_MADE :], f"{meeting} {attendee}"])
         params = {**frame.leg("A"), "JoinToken": token, "MeetingId": meeting}
         if frame.add(self, [*self.before(frame), ("A", {"Type": "JoinChimeMeeting", "Parameters": params}, "")]):
             frame.listen(self)
         return None
 
 
-def attendee_of(frame: Frame) -> tuple[str, str, bool] | None:
-    """Meeting and attendee of the caller, and whether we made the attendee; None before a meeting was joined."""
-    saved = frame.vars.get("@attendee")
-    parts = saved.rsplit(" ", 2) if isinstance(saved, str) else ()
-    return (parts[0], parts[1], parts[2] == "made") if len(parts) == 3 else None
+MAX_MADE: Final = 10
+"""Attendees of one call that are deleted at its end; more meetings than that end by themselves (contract 10.1)."""
+
+
+def attendee_of(frame: Frame) -> tuple[str, str] | None:
+    """Meeting and attendee of the caller; None before a meeting was joined."""
+    return _pair(frame.vars.get("@attendee"))
+
+
+def made_attendees(frame: Frame) -> list[tuple[str, str]]:
+    """Meetings and attendees that were made for this call, to be deleted at its end."""
+    saved = frame.vars.get("@made")
+    pairs = [_pair(item) for item in saved.split(" / ")] if isinstance(saved, str) else []
+    return [pair for pair in pairs if pair is not None]
+
+
+def _pair(saved: object) -> tuple[str, str] | None:
+    meeting, _, attendee = saved.rpartition(" ") if isinstance(saved, str) else ("", "", "")
+    return (meeting, attendee) if meeting and attendee else None
 
 
 class MuteNode(Node):
@@ -216,6 +233,14 @@ class MuteNode(Node):
             return frame.leave(self, "failed")
         others = [a for a in who if isinstance(a, str) and (self.state["who"] == "all" or a != own[1])]
         return self._send(frame, own[0], others[: self.MOST]) if others else frame.leave(self, "done")
+
+    def failure(self, frame: Frame) -> str | None:
+        """What was not done is not remembered as done."""
+        if self.state.get("who", "self") == "self":
+            frame.vars.pop("@muted", None)
+            if frame.event.params.get("Operation") == "Unmute":
+                frame.vars["@muted"] = "yes"
+        return frame.leave(self, "failed")
 
     def _send(self, frame: Frame, meeting: str, attendees: list[str]) -> str | None:
         op = self.state["op"]
