@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import logging
 from collections.abc import Mapping
@@ -98,13 +99,15 @@ class HandlerEngine:
     ``traces`` of a reaction are the records it wrote, without the clock's own digits.
     """
 
+    _numbers = itertools.count()  # loggers are known by name: a name used before would write elsewhere
+
     def __init__(self, text: str, env: Mapping[str, str]) -> None:
         from sma_flows import handler
 
         self._module = handler
         self._output = io.StringIO()
         with contextlib.redirect_stdout(self._output):
-            self.handler = handler.Handler({"POWERTOOLS_SERVICE_NAME": f"scenario-{id(self)}"})
+            self.handler = handler.Handler({"POWERTOOLS_SERVICE_NAME": f"scenario-{next(self._numbers)}"})
         self.handler.program = RuntimeEngine(text, env).program
 
     def react(self, event: dict[str, Any], now: datetime, services: StubServices) -> Reaction:
