@@ -1,7 +1,8 @@
 """A telephone, a world with scripted hooks, and flows written into the test that needs them.
 
 Events and the books of the service come from :mod:`properties.line`; what every answer must fulfil from
-:mod:`properties.check`. This only adds what a decision needs: flows as text, and answers that arrive when a test says so.
+:mod:`properties.check`. This only adds what a decision needs: flows as text, and
+answers that arrive when a test says so.
 """
 
 from __future__ import annotations
