@@ -80,3 +80,20 @@ def test_files_are_actions_of_their_own_and_texts_are_joined(tmp_path: Path) -> 
         + "  one: {en-US: One.}\n  two: {en-US: Two.}\n  file: {audio: f.wav}\n  three: {en-US: Three.}\n"
     }
     assert facts(tmp_path, text, files)["longest_list"] == 3
+
+
+def test_what_may_arrive_while_the_world_is_asked_is_listed(tmp_path: Path) -> None:
+    text = (
+        HEAD
+        + ANSWERS
+        + (
+            "hooks: {rate: {python: hooks.a:rate}}\nupdates:\n  stop: {during: [talk], next: hangup}\nstart: first\nstates:\n"
+            "  first: {run: rate(), next: talk}\n  talk: {bridge: env.DESK, keys: {1: note, 2: quiet}, next: {no_answer: hangup}}\n"
+            "  note: {run: rate(), next: back}\n  quiet: {voice_focus: on, next: back}\n"
+        )
+    )
+    assert facts(tmp_path, text)["overlaps"] == [
+        ["note", "key 1 of talk"],
+        ["note", "key 2 of talk"],
+        ["note", "update stop"],
+    ]

@@ -194,6 +194,25 @@ def joined_states(program: Program) -> int:
     return sum(1 for name in before if not program.nodes[name].state.silent)
 
 
+def overlapping(program: Program) -> list[list[str]]:
+    """Pairs of a state that asks the world and what may arrive meanwhile (decision 24): a key, or an update.
+
+    What the later answer overwrites is lost for this call, so an author wants to know where that can be.
+    """
+    pairs = []
+    nodes = program.nodes
+    for name, node in nodes.items():
+        if node.state.verb not in ("run", "join_meeting"):
+            continue
+        for base in sorted(node.base):
+            state = nodes[base].state
+            pairs += [[name, f"key {key} of {base}"] for key in state.keys]
+            for update, model in program.outer.model.updates.items():
+                if model.during is None or base in model.during:
+                    pairs.append([name, f"update {update}"])
+    return sorted(pairs)
+
+
 def facts_json(program: Program, kept: Mapping[str, frozenset[str]], always: Collection[str]) -> dict[str, Any]:
     """Facts of the plan. They are no part of its revision."""
     sizes = sizes_of(program)
@@ -202,7 +221,9 @@ def facts_json(program: Program, kept: Mapping[str, frozenset[str]], always: Col
     note = [f"attributes are largest at '{where}'"]
     if joined:
         note.append(f"{joined} states follow in the list of the state before, each saves an invocation")
+    overlaps = overlapping(program)
     return {
+        **({"overlaps": overlaps} if overlaps else {}),
         "states": len(program.nodes),
         "longest_list": longest_list(program, sizes),
         "attributes_bytes": size,

@@ -98,7 +98,18 @@ def nothing_to_go_back_to(flow: ResolvedFlow) -> Iterator[Diagnostic]:
     bases = back_bases(flow)
     for state in flow.states.values():
         for outcome, edge in state.edges.items():
-            if edge.target == "back" and not bases[state.name] and not state.aside:
+            if edge.target != "back" or state.aside:
+                continue
+            inside = sorted(base for base in bases[state.name] if base.endswith("/"))
+            if inside:
+                yield report(
+                    "SF308",
+                    edge.span,
+                    f"the last state that listened may be one of the sub-flow '{inside[0].rstrip('/')}'",
+                    label="cannot go back into it",
+                    help="name a state",
+                )
+            if not bases[state.name]:
                 yield report(
                     "SF308",
                     edge.span,

@@ -137,6 +137,29 @@ def _rounds(group: Sequence[Node]) -> int:
 
 
 @call_rule
+def cleanup_budgets(whole: Whole) -> Iterator[Diagnostic]:
+    """What runs at the end of a call needs longer than one invocation has (decision 21)."""
+    outer = whole.program.outer
+    known = [hook for item in outer.model.cleanup if (hook := outer.hooks.get(item.run.name)) is not None]
+    undone = [
+        flow.hooks[hook.model.undo.name]
+        for flow in whole.program.flows.values()
+        for hook in flow.hooks.values()
+        if hook.model.undo is not None and hook.model.undo.name in flow.hooks
+    ]
+    total = sum(hook.budget_ms for hook in (*undone, *known))
+    if total > MOST_MS:
+        yield report(
+            "SF408",
+            outer.document.span(("cleanup",), key=True) if known else undone[0].span,
+            f"the hooks at the end of the call can take {total:,} ms together",
+            label=f"{MOST_MS:,} ms fit into one invocation; the last ones may not run",
+            help="shorten a `budget`",
+            severity="warning",
+        )
+
+
+@call_rule
 def hook_budgets(whole: Whole) -> Iterator[Diagnostic]:
     """Hooks that run one after the other inside one invocation need too long together (decision 21, contract 7.1)."""
     program = whole.program

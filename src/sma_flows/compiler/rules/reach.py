@@ -253,23 +253,32 @@ def _graph(flow: ResolvedFlow, through: dict[str, set[str]]) -> _Graph:
 
 def _points(target: str, at: str, flow: ResolvedFlow, bases: dict[str, set[str]]) -> list[Point]:
     if target == "back":
-        return [(base, "body") for base in sorted(bases[at]) if flow.states[base].verb not in CONNECTING]
+        return [
+            (base, "body") for base in sorted(bases[at] & set(flow.states)) if flow.states[base].verb not in CONNECTING
+        ]
     return [(target, "in")] if target in flow.states else []
 
 
 def back_bases(flow: ResolvedFlow) -> dict[str, set[str]]:
-    """The states that `back` may return to, by state."""
+    """The states that `back` may return to, by state. `NAME/` stands for a state inside of the sub-flow NAME."""
     found: dict[str, set[str]] = {name: set() for name in flow.states}
     waiting = list(flow.states)
     while waiting:
         name = waiting.pop()
         state = flow.states[name]
         give = {name} if state.listens else found[name]
+        if isinstance(state.model, UseState) and (sub := flow.subflows.get(state.model.use)) and hears(sub):
+            give = {f"{sub.name}/"}
         for _, edge in state.targets():
             if edge.target in found and not give <= found[edge.target]:
                 found[edge.target] |= give
                 waiting.append(edge.target)
     return found
+
+
+def hears(flow: ResolvedFlow) -> bool:
+    """Whether a state of the flow, or of one that it uses, listens."""
+    return any(state.listens for state in flow.states.values()) or any(hears(sub) for sub in flow.subflows.values())
 
 
 @flow_rule

@@ -26,6 +26,7 @@ from sma_flows.flow.states import (
     UseState,
 )
 from sma_flows.flow.types import Type
+from sma_flows.hooks.builtin import BUILTINS
 
 _LEGS: Final = frozenset(("A", "B", "both", "here", "other"))
 _TEXTS: Final = frozenset(("text", "digits", "phone", "one_of", "number", "locale", "audio", "prompt", "leg"))
@@ -404,6 +405,12 @@ def _locale_word(flow: ResolvedFlow, value: Expr, place: Place) -> Iterator[Diag
 
 def _arguments(flow: ResolvedFlow, state: ResolvedState, model: RunState) -> Iterator[Diagnostic]:
     hook = flow.hooks.get(model.run.name)
+    if hook is not None and hook.model.builtin is not None:
+        takes = BUILTINS[hook.model.builtin].args
+        for (name, takes_kind), arg in zip(takes.items(), model.run.args, strict=False):
+            kind = flow.type_of(str(arg.args[0])) if arg.op == "var" and len(arg.args) == 1 else None
+            if kind is not None and takes_kind != "any" and kind.kind in ("recording", "list", "map"):
+                yield _wrong(flow, str(arg.args[0]), (*state.path, "run"), kind, f"'{name}' is {takes_kind}")
     if hook is None or hook.most is None or hook.least <= len(model.run.args) <= hook.most:
         return
     yield report(
@@ -421,8 +428,6 @@ def _count(number: int) -> str:
 
 
 def _signature(flow: ResolvedFlow, name: str) -> str:
-    from sma_flows.hooks.builtin import BUILTINS
-
     model = flow.hooks[name].model
     builtin = BUILTINS[model.builtin or ""]
     fields = model.fields_ if builtin.fields else ()
