@@ -115,8 +115,14 @@ def test_a_bad_name_is_answered_with_a_good_one(text: str, better: str) -> None:
 @pytest.mark.parametrize("text", sorted(values.RESERVED_NAMES))
 def test_words_of_the_language_are_no_names(text: str) -> None:
     with pytest.raises(Fault) as caught:
-        values.check_name(text, "state")
+        values.check_name(text, "variable")
     assert caught.value.code == "SF125"
+
+
+def test_states_stand_in_no_expression_and_may_be_called_like_such_words() -> None:
+    assert values.check_name("bot", "state") == "bot"
+    with pytest.raises(Fault):
+        values.check_name("back", "state")
 
 
 @pytest.mark.parametrize("text", ["America/New_York", "Etc/UTC", "UTC", "Asia/Kolkata"])

@@ -57,6 +57,7 @@ def cases(file: str) -> list[dict[str, Any]]:
         ValueError: a case has a key that no test reads.
     """
     found: list[dict[str, Any]] = yaml.load((HERE / file).read_text("utf-8"), Loader=_Loader)
+    found = [{**case.pop("<<", {}), **case} for case in found]
     for case in found:
         if strange := set(case) - KEYS:
             raise ValueError(f"{file}: {case.get('says')}: unknown keys {sorted(strange)}")

@@ -39,7 +39,9 @@ __all__ = [
 RESERVED_NAMES: Final = frozenset(
     ("and", "or", "not", "is", "in", "true", "false", "unset", "env", "call", "bot", "key", "hangup", "back")
 )
-"""Words of the language that cannot be names of states, variables, hooks or prompts."""
+"""Words of the language that cannot be names of variables, hooks or prompts, which stand in expressions."""
+_RESERVED: Final = {"state": frozenset(("hangup", "back")), "outcome": frozenset[str](), "counter": frozenset[str]()}
+"""What the names that stand in no expression must not be instead (language reference 3)."""
 RESERVED_OUTCOMES: Final = frozenset(("failed", "limited", "exhausted", "other"))
 """Outcomes of the language. `closed` is not among them: schedules declare it, and so do hooks that look rooms up."""
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -108,7 +110,7 @@ def check_name(text: str, what: str = "name") -> str:
     Raises:
         Fault: other characters than `a-z`, digits and `_`, too long, or a word of the language.
     """
-    if text in RESERVED_NAMES:
+    if text in _RESERVED.get(what, RESERVED_NAMES):
         raise Fault(
             "SF125",
             f"'{text}' is a word of the language" + ("" if what == "name" else f" and cannot be the name of a {what}"),
