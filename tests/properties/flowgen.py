@@ -115,6 +115,7 @@ class _Maker:
         self.names = [f"s{i}" for i in range(size)]
         self.vars: dict[str, str] = {}
         self.hooks: dict[str, str] = {}
+        self.asides: dict[str, GenState] = {}
         self.outcomes = ("kept", "dropped") if entry == "sub" else ()
         # States that may be entered again: they count, so edges may lead back to them.
         self.counting = {n: rng.randint(1, 3) for n in self.names if rng.random() < 0.45}
@@ -147,6 +148,7 @@ class _Maker:
         if retry and self.chance(0.4):
             retry = (retry[0], retry[1], retry[1])
         states = {name: self.state(index, name, defaults) for index, name in enumerate(self.names)}
+        states |= self.asides
         if self.entry == "sub":
             states["sorry"] = GenState("sorry", "return", ["return: dropped"])
             states["bye"] = GenState("bye", "return", ["return: kept"])
@@ -227,7 +229,7 @@ class _Maker:
         state.retry = self._own_retry(name)
         return state
 
-    def _run(self, index: int, name: str) -> GenState:
+    def _hook(self, name: str) -> GenState:
         rng = self.rng
         hook = f"h_{name}"
         self.vars[f"w_{name}"] = "one_of(red, green, blue)"
@@ -237,8 +239,12 @@ class _Maker:
         )
         known = [var for var in self.vars if var != f"w_{name}"]
         args = rng.sample(known, min(len(known), rng.randint(0, 2)))
-        fields = [f"run: {hook}({', '.join(args)})"]
-        state = GenState(name, "run", fields, {o: self.target(index) for o in HOOK_OUTCOMES}, main="good")
+        return GenState(name, "run", [f"run: {hook}({', '.join(args)})"], main="good")
+
+    def _run(self, index: int, name: str) -> GenState:
+        rng = self.rng
+        state = self._hook(name)
+        state.next = {o: self.target(index) for o in HOOK_OUTCOMES}
         if self.chance(0.35):
             state.limits = [f"bad: {rng.randint(1, 3)} per call"]
             state.next["limited"] = self.target(index, forward=True)
@@ -276,10 +282,37 @@ class _Maker:
         state = GenState(name, "bridge", ["bridge: env.SALES", f"ring_for: {20 + index}s"], {}, main="ended")
         if self.chance(0.6):
             state.next["ended"] = self.target(index)
+        if self.chance(0.3):
+            state.fields.append(f"connected: {self._aside(name, 'x')}")
+        if self.chance(0.5) and name not in self.counting:  # there `visits` would count the keys
+            keys = self.rng.sample("123456789", self.rng.randint(1, 2))
+            state.keys = {key: self._aside(name, key) for key in keys}
         return state
 
+    def _aside(self, base: str, which: str) -> str:
+        """A state that runs while the bridge called *base* is connected, and goes back to it."""
+        rng, name = self.rng, f"{base}_{which}"
+        verb = rng.choice(["say", "say", "set", "run"])
+        if verb == "say":
+            state = GenState(name, verb, [f'say: "{self.mark(name, "q")}"'], {"": "back"}, main="done")
+            if self.chance(0.3):
+                state.next = {"done": "back", "failed": "back"}
+        elif verb == "set":
+            self.vars.setdefault("flag", "boolean")
+            self.vars.setdefault("count", "number = 0")
+            value = rng.choice(["flag: true", "flag: unset", "count: count + 1"])
+            state = GenState(name, verb, [f"set: {{{value}}}"], {"": "back"}, main="done")
+        else:
+            state = self._hook(name)
+            state.next = dict.fromkeys(HOOK_OUTCOMES, "back")
+        self.asides[name] = state
+        return name
+
     def _wait(self, index: int, name: str) -> GenState:
-        return GenState(name, "wait", [f"wait: {1000 + index * 10}ms"], {"": self.target(index)}, main="done")
+        state = GenState(name, "wait", [f"wait: {1000 + index * 10}ms"], {"": self.target(index)}, main="done")
+        if self.chance(0.4):
+            state.keys = {self.rng.choice("123456789"): self.target(index)}
+        return state
 
     def _use(self, index: int, name: str) -> GenState:
         sub = self.subflows[self.rng.choice(list(self.subflows))]
@@ -291,7 +324,8 @@ class _Maker:
 def edges(flow: GenFlow, name: str) -> dict[str, str]:
     """Targets of a state by outcome, defaults included (what pruning needs; the machine has its own reading)."""
     state = flow.states[name]
-    out = {outcome or state.main: target for outcome, target in state.next.items()}
+    out = {outcome or state.main: target for outcome, target in state.next.items() if target != "back"}
+    out |= {line.partition(": ")[0]: line.partition(": ")[2] for line in state.fields if line.startswith("connected: ")}
     asked = [] if state.verb in ("choose", "set", "return") else ["failed"]
     if state.verb in ("gather", "menu"):
         asked += ["no_input", "no_match"]

@@ -67,10 +67,18 @@ class Gone:
     tag: str = "LEG-A"
 
 
+@dataclass(frozen=True)
+class Keyed:
+    """A background key was pressed while the action ran."""
+
+    key: str
+    tag: str = "LEG-A"
+
+
 class Chooser:
     """What happens to each action that is started. The base class lets everything work; digits are never entered."""
 
-    def act(self, line: Line, action: Action) -> Done | Failed | Gone:
+    def act(self, line: Line, action: Action) -> Done | Failed | Gone | Keyed:
         """The fate of *action*, which starts now."""
         if action["Type"] in ("SpeakAndGetDigits", "PlayAudioAndGetDigits"):
             return Failed("InvalidDigitsReceived")
@@ -251,6 +259,13 @@ class Line:
         if isinstance(fate, Gone):
             self.leave(fate.tag)
             return
+        if isinstance(fate, Keyed):
+            running = self.list
+            if not self.press(fate.tag, fate.key):
+                raise AssertionError(f"nobody listens to {fate.key}")
+            if self.list is not running:
+                return  # a new list: the pause is cut short
+            fate = Done()
         if isinstance(fate, Failed):
             self.list = []
             data = self.echo(action, {"ErrorType": fate.error, "ErrorMessage": "it did not work"})

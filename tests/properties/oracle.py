@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 from properties.flowgen import HOOK_OUTCOMES, WORDS, GenFlow, GenState
-from properties.line import Chooser, Done, Failed, Gone, Line, collect
+from properties.line import Chooser, Done, Failed, Gone, Keyed, Line, collect
 from sma_flows.machine import FlowCall, FlowMachine
 from sma_flows.runtime.ask import Ask, ServiceReply
 from sma_flows.runtime.invoke import handle
@@ -67,7 +67,7 @@ class Ran:
 
 @dataclass
 class Dialled:
-    """A bridge: no_answer, failed, gone (caller hangs up while it rings), ended, caller (leaves the conversation)."""
+    """A bridge: no_answer, failed, gone (the caller hangs up while it rings), connected."""
 
     state: str
     ring: int
@@ -75,14 +75,31 @@ class Dialled:
 
 
 @dataclass
+class Pressed:
+    """A background key while two parties talk."""
+
+    state: str
+    key: str
+
+
+@dataclass
+class Ended:
+    """The end of a conversation: the other party leaves (ended), or the caller does."""
+
+    state: str
+    outcome: str
+
+
+@dataclass
 class Waited:
-    """A pause."""
+    """A pause, and the background key that cuts it short."""
 
     state: str
     ms: int
+    key: str = ""
 
 
-Entry = Heard | Asked | Ran | Dialled | Waited
+Entry = Heard | Asked | Ran | Dialled | Pressed | Ended | Waited
 
 
 class Walk:
@@ -109,6 +126,9 @@ class Walk:
             if self.call.state == "hangup":
                 return
             prefix, part, state = self._where()
+            if self.call.talking and self.call.state == self.call.base:
+                self._talk(state)
+                continue
             if not self._in_front(state):
                 continue
             if self.call.over or self.call.state == "hangup":
@@ -232,20 +252,38 @@ class Walk:
         self.call.take("done")
 
     def _bridge(self, prefix: str, part: GenFlow, state: GenState) -> None:
-        outcome = self.rng.choice(["no_answer", "failed", "ended", "ended", "ended", "caller", "gone"])
+        outcome = self.rng.choice(["no_answer", "failed", "connected", "connected", "connected", "connected", "gone"])
         ring = next(line for line in state.fields if line.startswith("ring_for: "))
         self.entries.append(Dialled(self.call.state, int(ring[10:].rstrip("s")), outcome))
-        if outcome in ("ended", "caller"):
+        if outcome == "connected":
             self.call.connect()
-        if outcome in ("caller", "gone"):
+        elif outcome == "gone":
+            self.call.leave()
+        else:
+            self.call.take(outcome)
+
+    def _talk(self, state: GenState) -> None:
+        """Two parties talk: a key, or somebody leaves."""
+        if state.keys and self.rng.random() < 0.6:
+            key = self.rng.choice(list(state.keys))
+            self.entries.append(Pressed(self.call.state, key))
+            self.call.press(key)
+            return
+        outcome = self.rng.choice(["ended", "ended", "caller"])
+        self.entries.append(Ended(self.call.state, outcome))
+        if outcome == "caller":
             self.call.leave()
         else:
             self.call.take(outcome)
 
     def _wait(self, prefix: str, part: GenFlow, state: GenState) -> None:
         ms = next(line for line in state.fields if line.startswith("wait: ")).removeprefix("wait: ").removesuffix("ms")
-        self.entries.append(Waited(self.call.state, int(ms)))
-        self.call.take("done")
+        key = self.rng.choice(list(state.keys)) if state.keys and self.rng.random() < 0.5 else ""
+        self.entries.append(Waited(self.call.state, int(ms), key))
+        if key:
+            self.call.press(key)
+        else:
+            self.call.take("done")
 
 
 def _initial(flow: GenFlow) -> dict[str, Any]:
@@ -302,7 +340,7 @@ class Script(Chooser):
     def _pop(self) -> None:
         self.done.append(self.entries.pop(0))
 
-    def act(self, line: Line, action: dict[str, Any]) -> Done | Failed | Gone:
+    def act(self, line: Line, action: dict[str, Any]) -> Done | Failed | Gone | Keyed:
         params, kind = action["Parameters"], action["Type"]
         if kind == "Speak":
             return self._speak(line, params["Text"])
@@ -314,14 +352,18 @@ class Script(Chooser):
                 if entry.ms != params["DurationInMilliseconds"]:
                     raise DisagreementError(f"the machine goes on with {entry}, the plan waits another time")
                 self._pop()
+                if entry.key:
+                    return Keyed(entry.key)
             return Done()
+        if kind == "ReceiveDigits":
+            return Done({"ReceivedDigits": ""})
         if kind == "CallAndBridge":
             entry = self._next("a bridge", Dialled)
             if entry.ring != params["CallTimeoutSeconds"]:
                 raise DisagreementError(f"the machine goes on with {entry}, the plan dials for another state")
-            if entry.outcome in ("ended", "caller"):
-                return Done()  # the conversation ends later, see `play`
             self._pop()
+            if entry.outcome == "connected":
+                return Done()
             errors = {"no_answer": Failed("CallNotAnswered"), "failed": Failed("SystemException")}
             return errors.get(entry.outcome) or Gone()
         raise DisagreementError(f"the plan sends {kind}")
@@ -431,9 +473,12 @@ def play(walk: Walk, program: Program) -> Line:
             return line
         if line.over:
             break
-        entry = script._next("silence", Dialled)
+        entry = script._next("silence", Pressed, Ended)
         script._pop()
-        line.leave("LEG-B" if entry.outcome == "ended" else "LEG-A")
+        if isinstance(entry, Ended):
+            line.leave("LEG-B" if entry.outcome == "ended" else "LEG-A")
+        elif not line.press("LEG-A", entry.key):
+            raise DisagreementError(f"the machine goes on with {entry}, but nobody listens")
     if script.entries:
         raise DisagreementError(f"the plan is at its end, the machine goes on with {script.entries[0]}")
     return line

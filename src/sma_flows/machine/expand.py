@@ -105,11 +105,30 @@ def expand(flow: ResolvedFlow) -> tuple[Node, ...]:
                 flows[f"{sub.name}/"] = sub
                 todo.append(sub)
     return tuple(
-        _node(part, prefix, name, state) for prefix, part in flows.items() for name, state in part.model.states.items()
+        _node(part, prefix, name, state, name in asides)
+        for prefix, part in flows.items()
+        for asides in [_asides(part)]
+        for name, state in part.model.states.items()
     )
 
 
-def _node(flow: ResolvedFlow, prefix: str, name: str, state: Any) -> Node:
+def _asides(flow: ResolvedFlow) -> set[str]:
+    """States that run while a bridge or meeting goes on: there a failure that nobody answers goes back."""
+    states = flow.model.states
+    todo = [update.next for update in flow.model.updates.values()]
+    for state in states.values():
+        if state.verb in CONVERSATION:
+            todo += [*getattr(state, "keys", {}).values(), getattr(state, "connected", None) or ""]
+    found: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in states and name not in found:
+            found.add(name)
+            todo += states[name].next.values()
+    return found
+
+
+def _node(flow: ResolvedFlow, prefix: str, name: str, state: Any, aside: bool) -> Node:
     verb: str = state.verb
     visits = _visits(state)
     outcomes = list(_outcomes(flow, state))
@@ -130,6 +149,8 @@ def _node(flow: ResolvedFlow, prefix: str, name: str, state: Any) -> Node:
         if target is None and verb in _FINAL and outcome == "failed":
             target = HANGUP  # words in front of an end that cannot be said do not prevent it
         target = target or flow.model.defaults.next.get(outcome) or _BUILT_IN.get((verb, outcome))
+        if target is None and aside and outcome == "failed":
+            target = BACK
         if target is not None:
             edges[outcome] = target
     for outcome, target in edges.items():
