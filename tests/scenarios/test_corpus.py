@@ -289,6 +289,15 @@ def saved_call(name: str) -> dict[str, str]:
     return saved
 
 
+@FLOWS
+def test_a_new_call_whose_participants_cannot_be_read_ends_with_words_by_tag(name: str) -> None:
+    """Decision 10: silence would cost the caller his money until the service gives up."""
+    for event in ("participants-missing-on-a-new-call", "participant-without-call-id", "call-details-missing"):
+        result = answer(name, load(OWN / "events" / f"{event}.json"), World(False, []))
+        told = [(action["Type"], action["Parameters"].get("ParticipantTag")) for action in result.actions]
+        assert told == [("Speak", "LEG-A"), ("Hangup", "LEG-A")], event
+
+
 @EVENTS
 def test_every_event_gets_the_same_answer_in_a_fresh_process(path: Path, fresh_processes: FreshProcesses) -> None:
     event = load(path)
