@@ -28,6 +28,7 @@ SCRIPT: tuple[tuple[str, str, Event], ...] = (
     ("DIGITS_RECEIVED", "ReceiveDigits", {"ReceivedDigits": "*6"}),
     ("ACTION_SUCCESSFUL", "ModifyChimeMeetingAttendees", {}),
     ("ACTION_SUCCESSFUL", "Speak", {}),
+    ("ACTION_SUCCESSFUL", "ReceiveDigits", {"ReceivedDigits": ""}),
     ("HANGUP", "Hangup", {}),
 )
 

@@ -169,6 +169,8 @@ def handler(world: World) -> Callable[[Event], Event]:
                 actions = [listen(leg)]
             elif did == "ModifyChimeMeetingAttendees":
                 actions = [speak(leg, "muted" if state.get("muted") else "unmuted", locale)]
+            elif did == "Speak" and at == "meeting":
+                actions = [listen(leg)]
 
         elif kind == "ACTION_FAILED":
             if at == "meeting":

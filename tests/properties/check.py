@@ -73,6 +73,6 @@ def people_of(event: Any) -> list[tuple[str, str, Any]]:
     for person in people if isinstance(people, list) else ():
         if isinstance(person, dict):
             call_id, tag = person.get("CallId"), person.get("ParticipantTag")
-            if isinstance(call_id, str) and call_id and isinstance(tag, str):
+            if isinstance(call_id, str) and 0 < len(call_id) <= 256 and isinstance(tag, str):
                 found.append((call_id, tag, person.get("Status")))
     return found
