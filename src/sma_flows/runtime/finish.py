@@ -115,7 +115,12 @@ def _remember(frame: Frame) -> None:
     tail = frame.owners[-1][0]
     if tail == "+":
         tail = next(tail for tail, _ in reversed(frame.owners) if tail != "+")
-    call.last = f"{codes}.{tail.partition('.')[2]}"
+    call.last = f"{codes}.{tail[2:]}"
+    if (
+        codes.count(codes[-1]) > 1
+    ):  # the report of an earlier action of the tail's type must not be taken for the tail's
+        like = {other for other, _ in frame.owners if other[:4] == tail[:4] and other != tail}
+        call.last = ".".join([call.last, *sorted(other[4:] for other in like)])
     hangs_up = codes[-1] == "H" and tail[2] == "A"
     if hangs_up != ("h" in call.flags):
         call.flags = call.flags + "h" if hangs_up else call.flags.replace("h", "")

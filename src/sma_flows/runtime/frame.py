@@ -68,6 +68,8 @@ class Frame:
     risky = False
     """A pending action leads to a place of its own when it fails: what comes behind it may never happen."""
     resume: Callable[[Frame, ServiceReply], str | None] | None = None
+    spoken: tuple[str, str | None] | None = None
+    """Prefix and locale of the words being made: a prompt that is inserted into them follows."""
     todo: Sequence[Callable[[Frame], bool]] = ()
     """Clean-up steps still to be asked for."""
 
@@ -193,8 +195,10 @@ class Frame:
         if self.line_dead:
             return False
         name = node.name
+        stack = self.call.stack
+        owner = f"{stack}:{name}" if stack else name
         owners = [
-            (f"{CODES[a['Type']]}.{leg}.{digest or mark(a['Type'], a['Parameters'])}", name)
+            (f"{CODES[a['Type']]}.{leg}.{digest or mark(a['Type'], a['Parameters'])}", owner)
             for leg, a, digest in actions
         ]
         if self.actions:
@@ -218,14 +222,14 @@ class Frame:
         """Whether a failure could not be told from one of an earlier action that leads elsewhere."""
         target = self.failure_target(node.name)
         for tail, owner in self.owners:
-            twin = owner != node.name and tail != "+" and any(tail == new for new, _ in owners)
+            twin = owner.rpartition(":")[2] != node.name and tail != "+" and any(tail == new for new, _ in owners)
             if twin and self.failure_target(owner) != target:
                 return True
         return False
 
     def failure_target(self, owner: str) -> str:
         """Where a failure of *owner* leads, and whether the state itself says so."""
-        return self.flow.node(owner).failing if owner else ""
+        return self.flow.node(owner.rpartition(":")[2]).failing if owner else ""
 
     def counted(self, counter: str) -> None:
         """A state was entered behind actions that can lead elsewhere when they fail: its visit can be taken back."""
@@ -295,7 +299,7 @@ class Frame:
         values = self.vars
         if not headers and values.keys() <= names:
             return
-        for name in [n for n in values if n not in names and n[0] != "@" and n != "call.locale"]:
+        for name in [n for n in values if n not in names and not n.startswith("@") and n != "call.locale"]:
             del values[name]
         for name in headers:
             if name not in values:

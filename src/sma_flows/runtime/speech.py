@@ -212,8 +212,9 @@ class Speech:
     # ---- rendering ---------------------------------------------------------------------------------------------
 
     def words(self, frame: Frame, name: str, *, ssml: bool) -> str:
-        """The text of a prompt for insertion into another one."""
-        entry = self.entries(name, frame.locale())[0]
+        """The text of a prompt for insertion into another one, in the locale of that one."""
+        prefix, locale = frame.spoken or ("", frame.locale())
+        entry = self.entries(name if name in self._prompts else f"{prefix}{name}", locale)[0]
         text = entry.text(frame)
         if entry.ssml:
             inner = _SPEAK_OPEN.sub("", text)
@@ -229,6 +230,7 @@ class Speech:
             InvalidActionError: a variable is unset or names no prompt.
         """
         out: list[Spoken | File] = []
+        frame.spoken = (prefix, locale)
         for item in items:
             piece = self._piece(frame, item, prefix, locale, attempt)
             if isinstance(piece, Spoken):

@@ -53,6 +53,8 @@ def _nobody(turn: Turn) -> Step | None:
         return None
     if event.type == ev.NEW_INBOUND_CALL and not event.readable:
         return last_words(turn, "participants cannot be read")
+    if call is None and event.type == ev.HANGUP:
+        return _never_seen(turn)
     if call is None or turn.flow is None:
         return turn.nothing("nobody is connected")
     if event.type == ev.HANGUP:
@@ -64,6 +66,19 @@ def _nobody(turn: Turn) -> Step | None:
         _follow(frame)
         return finish(frame, "followed without the caller", turn.fingerprint)
     return turn.nothing("nobody is connected")
+
+
+def _never_seen(turn: Turn) -> Step:
+    """The call ended before anything of it was saved: its flow is cleaned up all the same (rule R6)."""
+    leg = turn.event.leg_a
+    outbound = leg is not None and leg.text("Direction") == "Outbound"
+    flow = turn.program.route(turn.event, "outbound" if outbound else "inbound")
+    if flow is None:
+        return turn.nothing("nobody is connected")
+    turn.flow, turn.call = flow, Call(flow.name, flow.revision)
+    frame = turn.frame()
+    _initial(frame)
+    return clean_up(frame)
 
 
 def _repeated(turn: Turn) -> bool:
@@ -324,7 +339,8 @@ def _owner(turn: Turn, frame: Frame) -> str:
     for tail, counter in items[found:]:
         if tail == "+" and frame.counters.get(counter, 0) > 0:
             frame.counters[counter] -= 1
-    return items[found][1]
+    call.stack, _, owner = items[found][1].rpartition(":")  # as it was when the state was entered
+    return owner
 
 
 def _stray_failure(turn: Turn) -> Step:

@@ -97,14 +97,17 @@ class Turn:
         return "last" if here else "was" if was else "none"
 
     def _alike(self, saved: str) -> bool:
-        """Whether the event is of the type and leg of a saved tail."""
+        """Whether the event is of the type and leg of a saved tail, and not of a sibling in the middle of its list."""
         codes, _, rest = saved.partition(".")
         event = self.event
-        return bool(rest) and codes[-1] == CODES.get(event.action) and (not event.leg or event.leg == rest[0])
+        if not rest or codes[-1] != CODES.get(event.action) or (event.leg and event.leg != rest[0]):
+            return False
+        siblings = rest.split(".")[2:]
+        return not siblings or self.mark not in siblings
 
     def _exact(self, saved: str) -> bool:
         """Whether the echo has the digest of a saved tail."""
-        return saved.rpartition(".")[2] == self.mark
+        return saved.split(".")[2:3] == [self.mark]
 
     def _owned(self) -> bool:
         """Whether the event's action stands in the current list as the saved call wrote it."""

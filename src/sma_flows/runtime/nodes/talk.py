@@ -40,9 +40,11 @@ class SayNode(Node):
 
     def work(self, frame: Frame) -> str | None:
         """Append the words and go on: the outcome `done` follows when the list has run."""
+        if frame.line_dead:
+            return None  # nobody can hear it: the flow ends here
         actions = self.before(frame) + self.talk.actions(frame)
         if not actions:
-            return frame.leave(self, "done" if frame.line_dead or frame.legs(self.talk.leg) else "failed")
+            return frame.leave(self, "done" if frame.legs(self.talk.leg) else "failed")
         if not frame.add(self, actions):
             return None
         target = frame.leave(self, "done")
@@ -119,8 +121,10 @@ class Question(Node):
         self._made: dict[tuple[str | None, int, bool, int], list[Made]] = {}
 
     def work(self, frame: Frame) -> str | None:
-        """Ask for the first time (again)."""
-        frame.counters.pop(self.attempts, None)
+        """Ask for the first time (again). Only the question that is asked has a count of attempts."""
+        if frame.counters:
+            for name in [name for name in frame.counters if name.startswith("a:")]:
+                del frame.counters[name]
         return self.question(frame, 0, None)
 
     def question(self, frame: Frame, attempt: int, words: Any) -> str | None:
