@@ -182,7 +182,11 @@ def test_the_runtime_has_no_clock_and_no_dice_of_its_own() -> None:
             module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
             if {"time", "random", "uuid", "secrets"} & {*names, module}:
                 found.append(path.name)
-            if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today") and path.name != "program.py":
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr in ("now", "utcnow", "today")
+                and path.name != "program.py"
+            ):
                 owner = node.value
                 if isinstance(owner, ast.Attribute) and owner.attr in ("datetime", "date"):
                     found.append(f"{path.name}: {node.attr}")

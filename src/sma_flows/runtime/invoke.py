@@ -157,7 +157,11 @@ def masked(flow: FlowProgram, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shortened(value: Any) -> Any:
-    """A telephone number without its middle: a full one is not shown by default (rule R10)."""
+    """A telephone number without its middle, also inside: a full one is not shown by default (rule R10)."""
+    if isinstance(value, dict):
+        return {name: _shortened(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_shortened(item) for item in value]
     return f"{value[:5]}***{value[-2:]}" if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 

@@ -134,6 +134,16 @@ def secret_shown(flow: ResolvedFlow) -> Iterator[Diagnostic]:
                     help="check it with a hook, and show the hook's result",
                     related=[(flow.variables[name].span, "declared secret here")],
                 )
+    for name, update in flow.model.updates.items():
+        for argument, kind in update.takes.items():
+            if update.queue and kind.secrecy == "secret":
+                yield report(
+                    "SF303",
+                    flow.span("updates", name, "takes", argument),
+                    f"'{argument}' is secret and cannot wait in the queue of '{name}'",
+                    label="would be saved while it waits",
+                    help="leave out `queue`, or let a hook fetch the secret when the turn comes",
+                )
 
 
 def _shown(flow: ResolvedFlow, state: ResolvedState) -> Iterator[tuple[str, Place, str]]:
