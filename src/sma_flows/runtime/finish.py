@@ -112,22 +112,23 @@ def _remember(frame: Frame) -> None:
     if call.last and call.last != "rest":
         call.was = call.last
     codes = "".join([CODES[action["Type"]] for action in frame.actions])
-    tail = frame.owners[-1][0]
+    tail, owner = frame.owners[-1]
     if tail == "+":
-        tail = next(tail for tail, _ in reversed(frame.owners) if tail != "+")
+        tail, owner = next(pair for pair in reversed(frame.owners) if pair[0] != "+")
     call.last = f"{codes}.{tail[2:]}"
-    if (
-        codes.count(codes[-1]) > 1
-    ):  # the report of an earlier action of the tail's type must not be taken for the tail's
+    if codes.count(codes[-1]) > 1:  # the report of an earlier action of the same type is not the tail's
         like = {other for other, _ in frame.owners if other[:4] == tail[:4] and other != tail}
         call.last = ".".join([call.last, *sorted(other[4:] for other in like)])
     hangs_up = codes[-1] == "H" and tail[2] == "A"
     if hangs_up != ("h" in call.flags):
         call.flags = call.flags + "h" if hangs_up else call.flags.replace("h", "")
     call.owners = ""
-    if len(frame.owners) > 1:
+    elsewhere = (
+        owner.rpartition(":")[0] != call.stack
+    )  # the list ends behind a `use` or `return` that was walked already
+    if elsewhere or len(frame.owners) > 1:
         names = {name for tail, name in frame.owners if tail != "+"}
-        if len(names) > 1 and len({frame.failure_target(name) for name in names}) > 1:
+        if elsewhere or (len(names) > 1 and len({frame.failure_target(name) for name in names}) > 1):
             call.owners = ",".join([f"{tail}={name}" for tail, name in frame.owners])
 
 

@@ -186,7 +186,8 @@ class Frame:
             self.call.then = HANG_UP
             return None
         self.actions.append({"Type": "Hangup", "Parameters": {**self.leg("A"), "SipResponseCode": "0"}})
-        self.owners.append(("H.A.0", self.call.pos))
+        call = self.call
+        self.owners.append(("H.A.0", f"{call.stack}:{call.pos}" if call.stack else call.pos))
         self.call.then = ""
         return None
 

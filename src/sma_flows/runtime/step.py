@@ -59,13 +59,21 @@ def _nobody(turn: Turn) -> Step | None:
         return turn.nothing("nobody is connected")
     if event.type == ev.HANGUP:
         return turn.nothing("cleaned up before") if "c" in call.flags else clean_up(turn.frame())
-    if event.type == ev.ACTION_SUCCESSFUL and "c" not in call.flags and turn.fits() == "last" and not _repeated(turn):
+    if event.type == ev.ACTION_SUCCESSFUL and _follows_silently(turn, call):
         # Its speaker has left, its result has not: a voicemail is stored although the caller hung up.
         frame = turn.frame()
         frame.line_dead = True
         _follow(frame)
         return finish(frame, "followed without the caller", turn.fingerprint)
     return turn.nothing("nobody is connected")
+
+
+def _follows_silently(turn: Turn, call: Call) -> bool:
+    """Whether this report still has an outcome: the caller's end was not handled yet, and it is not a hang-up's."""
+    event = turn.event
+    if "c" in call.flags or event.action == "Hangup" or (event.leg_a and has_departed(call, event.leg_a.call_id)):
+        return False
+    return turn.fits() == "last" and not _repeated(turn)
 
 
 def _never_seen(turn: Turn) -> Step:

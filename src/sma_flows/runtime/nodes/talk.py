@@ -262,6 +262,7 @@ class MenuNode(Question):
         if target is None:
             return self._over(frame, "no_match")
         frame.vars["key.digits"] = digits
+        frame.vars["key.leg"] = "A"
         return str(target)
 
 
