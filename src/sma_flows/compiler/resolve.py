@@ -287,7 +287,7 @@ def _sets(state: ResolvedState, flow: ResolvedFlow) -> dict[str, frozenset[str]]
     if isinstance(model, GatherState):
         return {"done": frozenset((model.gather,))}
     if isinstance(model, MenuState):
-        return dict.fromkeys(model.keys, frozenset(("key.digits",)))
+        return dict.fromkeys(model.keys, frozenset(("key.digits", "key.leg")))
     if isinstance(model, RecordState):
         return {"recorded": frozenset((model.record,))}
     if isinstance(model, RecordCallState) and model.into:
