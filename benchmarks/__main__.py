@@ -99,7 +99,7 @@ def starts(quick: bool) -> list[str]:
         "## Cold start",
         "",
         "Process start and import, above an empty interpreter, as a share of making one boto3 client in the same "
-        "round. The handler loads the compiled dial-in flow as Lambda would, without hooks of its own.",
+        "round. The handler loads the compiled dial-in flow with its hooks and an empty store.",
         "",
         *_table(("what is imported", "share (95 % interval)", "ms"), rows),
         f"With the handler {number} modules are loaded; "

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 from benchmarks.measure import Ratio, ratio, rounds
 
+FLOWS = Path(__file__).resolve().parents[1] / "flows"
 FORBIDDEN = ("yaml", "pydantic", "transitions", "boto3", "botocore.session", "click", "rich", "jsonschema")
 
 CASES = {
@@ -24,6 +26,11 @@ CASES = {
 }
 
 
+def _environment(plan: str) -> dict[str, str]:
+    values = {"SMA_FLOWS_PLAN": plan, "SMA_FLOWS_STORE": "memory", "SMA_FLOWS_HOOKS": str(FLOWS)}
+    return {**os.environ, "AWS_EC2_METADATA_DISABLED": "true", "PYTHONHASHSEED": "0", **values}
+
+
 def _run(code: str, environ: dict[str, str]) -> str:
     command = [sys.executable, "-c", code]
     return subprocess.run(command, env=environ, capture_output=True, check=True, text=True).stdout
@@ -31,8 +38,7 @@ def _run(code: str, environ: dict[str, str]) -> str:
 
 def measure(plan: str, count: int) -> tuple[dict[str, Ratio], dict[str, float]]:
     """Each case's time above an empty interpreter as a share of the same for a dynamodb client, and milliseconds."""
-    environ = dict(os.environ, SMA_FLOWS_PLAN=plan, SMA_FLOWS_STORE="memory", PYTHONHASHSEED="0")
-    environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+    environ = _environment(plan)
     cases = {name: partial(_run, code, environ) for name, code in CASES.items()}
     times = rounds(cases, count, clock=time.perf_counter_ns)
     empty = times.pop("empty interpreter")
@@ -43,7 +49,8 @@ def measure(plan: str, count: int) -> tuple[dict[str, Ratio], dict[str, float]]:
 
 def modules(plan: str) -> tuple[int, list[str]]:
     """Number of modules loaded with the handler, and those among them that must not be."""
-    code = "import sma_flows.handler, sys, json; print(json.dumps(sorted(sys.modules)))"
-    environ = dict(os.environ, SMA_FLOWS_PLAN=plan, SMA_FLOWS_STORE="memory")
-    loaded = json.loads(_run(code, environ).splitlines()[-1])
+    code = "import sma_flows.handler as h, sys, json; print(json.dumps([h._handler.problem, *sorted(sys.modules)]))"
+    problem, *loaded = json.loads(_run(code, _environment(plan)).splitlines()[-1])
+    if problem:
+        raise SystemExit(f"the handler does not load the plan: {problem}")
     return len(loaded), [name for name in loaded if name in FORBIDDEN]
