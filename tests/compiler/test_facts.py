@@ -62,7 +62,7 @@ def test_attributes_are_counted_where_most_is_saved(tmp_path: Path) -> None:
         )
     )
     found = facts(tmp_path, text)
-    assert 512 + 600 < int(str(found["attributes_bytes"])) < 512 + 900
+    assert 1_500 + 600 < int(str(found["attributes_bytes"])) < 1_500 + 900
     assert "largest at 'more'" in str(found["note"])
 
 

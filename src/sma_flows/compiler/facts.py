@@ -19,8 +19,8 @@ __all__ = ["MAX_ATTRIBUTES", "attributes_bytes", "facts_json", "sizes_of", "vari
 MAX_ACTIONS: Final = 10
 MAX_TEXT: Final = 1_000
 MAX_PAUSE_MS: Final = 30_000
-HEADER_BYTES: Final = 512
-"""Position, answer number, fingerprint, flags (decision 3)."""
+HEADER_BYTES: Final = 1_500
+"""Position, answer number, fingerprint, flags, and the owners of ten actions (decision 3, docs/decisions/0005)."""
 COUNTER_BYTES: Final = 12
 ATTENDEE_BYTES: Final = 1_000
 MAX_ATTRIBUTES: Final = 16_000
