@@ -63,8 +63,8 @@ def live(program: Program, asks_again: Iterable[str] = ()) -> Live:
     """Solve liveness over the whole graph. `asks_again`: questions that the runtime itself repeats."""
     nodes = program.nodes
     into: dict[str, frozenset[str]] = dict.fromkeys(nodes, NOTHING)
-    out: dict[str, frozenset[str]] = {name: nodes[name].reads for name in asks_again}
-    out = {name: out.get(name, NOTHING) for name in nodes}
+    again = frozenset(asks_again)
+    out = {name: node.reads if name in again else _armed(node) for name, node in nodes.items()}
     before: dict[str, set[str]] = {name: set() for name in nodes}
     for name, node in nodes.items():
         for arc in node.arcs:
@@ -79,6 +79,13 @@ def live(program: Program, asks_again: Iterable[str] = ()) -> Live:
             out[name], into[name] = after, entry
             waiting.update(dict.fromkeys(sorted(before[name])))
     return Live(into, out)
+
+
+def _armed(node: Node) -> frozenset[str]:
+    """The leg variable of background keys: they are registered when leg B is there, and again after every key."""
+    model = node.state.model
+    listen = getattr(model, "listen", "A") if getattr(model, "keys", None) else "A"
+    return frozenset((node.prefix + listen,)) - {node.prefix + leg for leg in ("A", "B", "both")}
 
 
 def _over(arc: Arc, into: Mapping[str, frozenset[str]], out: Mapping[str, frozenset[str]]) -> frozenset[str]:
