@@ -76,8 +76,9 @@ class Ask(NamedTuple):
     """One piece of work outside the step.
 
     ``port`` is ``hook`` or one of ``meetings.attend`` (meeting) -> attendee, token; ``meetings.leave`` (meeting,
-    attendee); ``meetings.roster`` (meeting) -> attendees. ``token`` is the same for every repetition of the same
-    effect, and different for every other (decision 16); 26 lower-case letters and digits.
+    attendee); ``meetings.roster`` (meeting) -> attendees; ``call.ended``: note that this call is over, for a hook that
+    is still at work (decision 23). ``token`` is the same for every repetition of the same effect, and
+    different for every other (decision 16); 26 lower-case letters and digits.
     """
 
     port: str
@@ -94,10 +95,14 @@ class Ask(NamedTuple):
 
 
 class ServiceReply(NamedTuple):
-    """The outcome of an :class:`Ask` and its results by name. Every port may answer ``failed``."""
+    """The outcome of an :class:`Ask` and its results by name. Every port may answer ``failed``.
+
+    ``ended``: the call was over before the work was done; what was made has to be undone at once (decision 23).
+    """
 
     outcome: str
     values: Mapping[str, Any] = _NOTHING
+    ended: bool = False
 
 
 FAILED = ServiceReply("failed")

@@ -128,7 +128,13 @@ def _remember(frame: Frame) -> None:
     )  # the list ends behind a `use` or `return` that was walked already
     if elsewhere or len(frame.owners) > 1:
         names = {name for tail, name in frame.owners if tail != "+"}
-        if elsewhere or (len(names) > 1 and len({frame.failure_target(name) for name in names}) > 1):
+        # Where a failure leads is a state and the `use` states around it: one sub-flow can be in a list twice.
+        taken_back = any(tail == "+" for tail, _ in frame.owners)
+        if (
+            elsewhere
+            or taken_back
+            or len({(name.rpartition(":")[0], frame.failure_target(name)) for name in names}) > 1
+        ):
             call.owners = ",".join([f"{tail}={name}" for tail, name in frame.owners])
 
 

@@ -216,7 +216,7 @@ class Frame:
             self.owners = owners
         self.call.pos = name
         self.call.then = ""
-        self.risky = self.risky or "failed" in node.own
+        self.risky = self.risky or node.risky
         return True
 
     def _unclear(self, node: Node, owners: Sequence[tuple[str, str]]) -> bool:

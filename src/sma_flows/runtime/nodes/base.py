@@ -50,6 +50,7 @@ class Node:
         "pre",
         "prefix",
         "resets",
+        "risky",
         "serial",
         "state",
         "visits",
@@ -64,6 +65,8 @@ class Node:
         self.own = frozenset(state.get("own", ()))
         self.failing = f"{'' if 'failed' in self.own else '*'}{self.next.get('failed')}"
         """Where a failure leads, and whether the state itself says so."""
+        self.risky = self.next.get("failed") not in (None, "hangup", flow.failed)
+        """A failure leads on into the flow and not to its end: what was done behind the action must be taken back."""
         self.count: str | None = state.get("count")
         self.visits: int = state.get("visits", 0)
         self.resets: tuple[str, ...] = tuple(state.get("resets", ()))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sma_flows.runtime.ask import LimitUse, Secret, ServiceReply
+from sma_flows.runtime.ask import Ask, LimitUse, Secret, ServiceReply
 from sma_flows.runtime.frame import HANG_UP
-from sma_flows.runtime.nodes.base import Node
+from sma_flows.runtime.nodes.base import Node, effect_token
 from sma_flows.runtime.values import MismatchError, coerce, compile_condition, show
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class RunNode(Node):
 
     alone = True
     silent = True
-    __slots__ = ("args", "hook", "limits", "outcomes", "settings")
+    __slots__ = ("args", "hook", "limits", "outcomes", "settings", "undo")
 
     def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
         super().__init__(name, state, flow)
@@ -28,6 +28,7 @@ class RunNode(Node):
         self.args = [flow.argument(arg) for arg in state.get("args", ())]
         self.outcomes: Mapping[str, Mapping[str, Any]] = self.hook.get("outcomes", {})
         self.limits: list[Mapping[str, Any]] = state.get("limits", [])
+        self.undo: Mapping[str, Any] | None = self.hook.get("undo")
         settings = self.hook.get("with", {})
         self.settings = {
             key: flow.value(value) for key, value in settings.items() if value[0] not in ("lit", "env", "text")
@@ -86,7 +87,10 @@ class RunNode(Node):
             values[gives.get(result, "")] = value
         values.pop("", None)
         frame.vars.update(values)
-        if self.hook.get("undo") and outcome == self.hook.get("main", "done"):
+        if self.undo and outcome == self.hook.get("main", "done"):
+            if reply.ended:
+                self._undo_now(frame, self.undo)
+                return None
             marks = list(frame.vars.get("@undo", ()))
             if self.state["hook"] not in marks:
                 frame.vars["@undo"] = [*marks, self.state["hook"]]
@@ -97,6 +101,22 @@ class RunNode(Node):
                 if count >= limit["max"]:
                     return frame.leave(self, "limited")
         return frame.leave(self, outcome)
+
+    def _undo_now(self, frame: Frame, undo: Mapping[str, Any]) -> None:
+        """The call ended while the hook worked, and its clean-up could not know of this: undo it."""
+        hook = self.flow.hooks[undo["hook"]]
+        frame.ask = Ask(
+            port="hook",
+            name=undo["hook"],
+            args=tuple([self.flow.argument(arg)(frame) for arg in undo.get("args", ())]),
+            token=effect_token(frame.event.transaction, "end", undo["hook"], f"u{self.state['hook']}"),
+            effect=hook.get("effect", "once"),
+            budget_ms=hook.get("budget", 2000),
+            call=frame.info(self.name),
+            revision=self.flow.revision,
+            hook=hook,
+            cleanup=True,
+        )
 
 
 def _plain(value: object) -> object:
