@@ -92,11 +92,32 @@ class LocalServices:
         """Do *ask* before the ``time.monotonic()`` value *deadline*."""
         deadline = min(deadline, self.clock.monotonic() + ask.budget_ms / 1000)
         try:
+            if ask.port == "call.ended":
+                return self._note_end(ask, deadline)
             if ask.limits:
-                return self._limited(ask, deadline)
-            return self._once(ask, deadline) if ask.effect == "once" else self._do(ask, deadline)
+                reply = self._limited(ask, deadline)
+            else:
+                reply = self._once(ask, deadline) if ask.effect == "once" else self._do(ask, deadline)
+            return self._too_late(ask, reply)
         except ServiceError as error:
             return self._failed("store", ask, type(error).__name__)
+
+    # -- hooks that outlive their call (decision 23) ------------------------------------------------------------------
+
+    def _note_end(self, ask: Ask, deadline: float) -> ServiceReply:
+        if self.memo is not None:
+            self.memo.end(ask.call.id, self.clock.now(), self._wait(deadline))
+        return ServiceReply("done")
+
+    def _too_late(self, ask: Ask, reply: ServiceReply) -> ServiceReply:
+        """*reply*, with a mark if the call ended while something was made that can be undone."""
+        if not ask.hook.get("undo") or ask.cleanup or reply.outcome == "failed" or self.memo is None:
+            return reply
+        try:
+            return reply._replace(ended=self.memo.ended(ask.call.id, STORE_S))
+        except ServiceError as error:  # the mark in the saved call is left, as without a store
+            self._trouble("store", ask, type(error).__name__)
+            return reply
 
     # -- limits over calls (decision 20) ------------------------------------------------------------------------------
 

@@ -68,6 +68,14 @@ class MemoStore(Protocol):
         """Write what came of the effect. *reply* is JSON text without secrets."""
         ...
 
+    def end(self, call: str, now: float, timeout_s: float) -> None:
+        """Note that the call with this transaction id is over (decision 23)."""
+        ...
+
+    def ended(self, call: str, timeout_s: float) -> bool:
+        """Whether the call is over."""
+        ...
+
 
 class LimitStore(Protocol):
     """Counters over calls (decision 20): reserve, then use or give back."""

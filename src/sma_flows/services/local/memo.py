@@ -13,6 +13,10 @@ KEPT_S: Final = 3600.0
 """Seconds a record is kept: longer than the service repeats an event, shorter than anybody wants it (decision 18)."""
 
 
+_ENDED: Final = "ended "
+"""Start of the key of a call that is over. No effect token looks like it."""
+
+
 class LocalMemo:
     """See :class:`~sma_flows.services.ports.MemoStore`."""
 
@@ -38,3 +42,13 @@ class LocalMemo:
         """Write what came of the effect."""
         with self._database.change(timeout_s) as store:
             store.execute("UPDATE memo SET reply = ?, expires = ? WHERE token = ?", (reply, now + KEPT_S, token))
+
+    def end(self, call: str, now: float, timeout_s: float) -> None:
+        """Note that the call is over."""
+        note = "INSERT INTO memo (token, lease, expires, reply) VALUES (?, ?, ?, '') ON CONFLICT DO NOTHING"
+        with self._database.change(timeout_s) as store:
+            store.execute(note, (_ENDED + call, now, now + KEPT_S))
+
+    def ended(self, call: str, timeout_s: float) -> bool:
+        """Whether the call is over."""
+        return bool(self._database.rows("SELECT 1 FROM memo WHERE token = ?", (_ENDED + call,), timeout_s))
