@@ -169,7 +169,7 @@ def machine(flow: ResolvedFlow) -> FlowMachine:
     add("start", RINGING, flow.model.start)
     for node in nodes.values():
         for outcome, target in node.edges.items():
-            _add_outcome(built, node, outcome, target)
+            _add_outcome(built, node, outcome, target, flow.model.defaults.next.get("failed", ""))
         for key, target in node.keys.items():
             if node.verb != "menu":
                 add(f"key {key}", node.name, target)
@@ -192,8 +192,11 @@ def machine(flow: ResolvedFlow) -> FlowMachine:
     return built
 
 
-def _add_outcome(built: FlowMachine, node: Node, outcome: str, target: str) -> None:
-    """One edge, with the conditions under which an outcome means something else."""
+def _add_outcome(built: FlowMachine, node: Node, outcome: str, target: str, errors: str) -> None:
+    """One edge, with the conditions under which an outcome means something else.
+
+    *errors* is the state that the flow's defaults name for failures: the error path, which is entered once.
+    """
     add = built.add_transition
     if outcome in ("no_input", "no_match") and node.attempts > 1:
 
@@ -219,13 +222,14 @@ def _add_outcome(built: FlowMachine, node: Node, outcome: str, target: str) -> N
         add(outcome, node.name, node.edges["limited"], conditions=full, after=count)
         add(outcome, node.name, target, after=count)
         return
-    if outcome == "failed" and "failed" not in node.own:
+    own = "failed" in node.own
+    if outcome == "failed" and target != BACK and (not own or target == errors):
 
         def note(event: EventData) -> None:
             event.model.failing = True  # type: ignore[attr-defined]
 
-        # In a conversation a failure that the state does not answer itself goes back; the error path is entered once.
-        if target != BACK and node.verb not in CONVERSATION:
+        # In a conversation a failure that the state does not answer itself goes back.
+        if not own and node.verb not in CONVERSATION:
             add(outcome, node.name, BACK, conditions=_when(lambda call: call.talking))
         add(outcome, node.name, target, unless=_when(lambda call: call.failing), after=note)
         add(outcome, node.name, HANGUP)
