@@ -7,12 +7,14 @@ Same format, same harness, same variations as the scenarios. A script that overl
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import pytest
 
 from .engine import plan_text, runtime_for
 from .harness import Run, play
-from .script import HERE, Script, load_scripts
+from .script import HERE, Script, load_scripts, script_named
+from .stubs import StubServices
 from .variations import (
     altered,
     constant_sequence,
@@ -80,6 +82,30 @@ def test_events_that_nobody_expects_change_nothing(script: Script) -> None:
 @PLAIN
 def test_reports_in_the_middle_of_a_list_change_nothing(script: Script) -> None:
     settled(good(script.name), runtime_for(script))
+
+
+def test_of_two_equal_lists_the_report_with_the_smaller_sequence_is_late() -> None:
+    """Decision 10, "fits both": the hold music of A21 is played twice in a row, and nothing in the reports differs."""
+    script = script_named("A21b")
+    engine = runtime_for(script)
+    services = StubServices(script.stubs)
+    saved: dict[str, str] = {}
+
+    def send(event: dict[str, Any]) -> dict[str, Any]:
+        event["CallDetails"].pop("TransactionAttributes", None)
+        if saved:
+            event["CallDetails"]["TransactionAttributes"] = dict(saved)
+        answer: dict[str, Any] = engine.react(event, script.at, services).answer
+        saved.update(answer.get("TransactionAttributes") or {})
+        return answer
+
+    events = [record.sent() for record in play(script, runtime_for(script)).records]
+    holding = [index for index, event in enumerate(events) if event.get("ActionData", {}).get("Type") == "PlayAudio"]
+    first, second, third = holding[:3]
+    for event in events[: second + 1]:
+        send(event)
+    assert send(events[first]) == {"SchemaVersion": "1.0"}
+    assert [action["Type"] for action in send(events[third])["Actions"]] == ["PlayAudio"]
 
 
 def test_script_names_are_unique() -> None:
