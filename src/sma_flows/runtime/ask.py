@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Secret:
@@ -90,7 +90,7 @@ class Ask(NamedTuple):
     call: CallInfo
     revision: str = ""
     limits: tuple[LimitUse, ...] = ()
-    hook: Mapping[str, Any] = _NOTHING
+    hook: Mapping[str, Any] = NOTHING
     cleanup: bool = False
 
 
@@ -101,7 +101,7 @@ class ServiceReply(NamedTuple):
     """
 
     outcome: str
-    values: Mapping[str, Any] = _NOTHING
+    values: Mapping[str, Any] = NOTHING
     ended: bool = False
 
 

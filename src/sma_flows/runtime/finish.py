@@ -146,8 +146,8 @@ def _keep(frame: Frame) -> None:
     else:
         node = flow.node(call.pos)
         names, headers = node.keep, node.headers
-        if not frame.vars and not headers and not call.base:
-            return
+        if not headers and not call.base and frame.vars.keys() <= names:
+            return  # nothing to forget; a secret is in no such list
         if call.base and call.base != call.pos:
             base = flow.node(call.base)
             names |= base.keep

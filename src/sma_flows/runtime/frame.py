@@ -219,6 +219,15 @@ class Frame:
         self.risky = self.risky or node.risky
         return True
 
+    def begin(self, node: Node, action: Action, tail: str) -> None:
+        """As :meth:`add` for the first action of a list, prepared with its *tail*."""
+        call, name = self.call, node.name
+        self.actions = [action]
+        self.owners.append((tail, f"{call.stack}:{name}" if call.stack else name))
+        call.pos = name
+        call.then = ""
+        self.risky = self.risky or node.risky
+
     def _unclear(self, node: Node, owners: Sequence[tuple[str, str]]) -> bool:
         """Whether a failure could not be told from one of an earlier action that leads elsewhere."""
         target = self.failure_target(node.name)
@@ -311,14 +320,8 @@ class Frame:
     def info(self, state: str) -> CallInfo:
         """What a hook may know of the call."""
         leg = self.event.leg_a
-        return CallInfo(
-            id=self.event.transaction,
-            caller=leg.text("From") if leg is not None else "",
-            called=leg.text("To") if leg is not None else "",
-            locale=self.locale() or "",
-            state=state,
-            direction=self.direction,
-        )
+        caller, called = (leg.text("From"), leg.text("To")) if leg is not None else ("", "")
+        return CallInfo(self.event.transaction, caller, called, self.locale() or "", state, self.direction)
 
     def depart(self, call_id: str) -> None:
         """Remember that the end of this leg was handled; a second report of it is late (decision 11)."""

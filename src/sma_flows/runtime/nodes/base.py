@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sma_flows.protocol.actions import Action, builder, mark
-from sma_flows.runtime.ask import Ask
+from sma_flows.protocol.actions import CODES, Action, builder, mark
+from sma_flows.runtime.ask import NOTHING, Ask, LimitUse
 
 if TYPE_CHECKING:
     from sma_flows.runtime.frame import Frame, Part
@@ -136,19 +136,20 @@ class Node:
             out += talk.actions(frame)
         return out
 
-    def ask(self, frame: Frame, port: str, name: str, args: tuple[Any, ...], **more: Any) -> None:
+    def ask(
+        self,
+        frame: Frame,
+        port: str,
+        name: str,
+        args: tuple[Any, ...],
+        effect: str = "keyed",
+        budget_ms: int = 2000,
+        limits: tuple[LimitUse, ...] = (),
+        hook: Mapping[str, Any] = NOTHING,
+    ) -> None:
         """Stop the walk and ask the world; ``resume`` goes on with the reply."""
-        more.setdefault("effect", "keyed")
-        more.setdefault("budget_ms", 2000)
-        frame.ask = Ask(
-            port=port,
-            name=name,
-            args=args,
-            token=self.token(frame, port),
-            call=frame.info(self.name),
-            revision=self.flow.revision,
-            **more,
-        )
+        call, revision = frame.info(self.name), self.flow.revision
+        frame.ask = Ask(port, name, args, self.token(frame, port), effect, budget_ms, call, revision, limits, hook)
         frame.asked = True
 
     def token(self, frame: Frame, position: str) -> str:
@@ -158,11 +159,17 @@ class Node:
         return effect_token(frame.event.transaction, frame.call.stack, self.name, str(visit), position)
 
 
+_sha256: Callable[[bytes], Any] | None = None
+
+
 def effect_token(*parts: str) -> str:
     """26 lower-case letters and digits of SHA-256 over *parts*. Arguments are never part of it: they may be secret."""
-    import hashlib  # here: only flows with effects pay for it
+    global _sha256
+    if _sha256 is None:
+        from hashlib import sha256  # here: only flows with effects pay for it
 
-    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:26]
+        _sha256 = sha256
+    return _sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:26]
 
 
 class Talk:
@@ -192,7 +199,9 @@ class Talk:
             made = self._made.get(locale)
             if made is None:
                 made = self._made[locale] = [ready(action) for action in self._render(frame, locale)]
-            return [(leg, make(target), digest) for leg in legs for target in [frame.leg(leg)] for make, digest in made]
+            return [
+                (leg, make(target), digest) for leg in legs for target in [frame.leg(leg)] for make, digest, _ in made
+            ]
         out: list[Part] = []
         for action in self._render(frame, locale) if legs else ():
             for leg in legs:
@@ -212,14 +221,15 @@ class Talk:
         return out
 
 
-Made = tuple[Callable[[Mapping[str, str]], Action], str]
-"""A constant action as its maker, and the digest of its telling parameters."""
+Made = tuple[Callable[[Mapping[str, str]], Action], str, str]
+"""A constant action as its maker, the digest of its telling parameters, and its tail on leg A."""
 
 
 def ready(action: Action) -> Made:
     """Prepare a constant action (without leg) once, to be made afresh for every answer."""
     kind, params = action["Type"], action["Parameters"]
-    return builder(kind, params), mark(kind, params)
+    digest = mark(kind, params)
+    return builder(kind, params), digest, f"{CODES[kind]}.A.{digest}"
 
 
 class Listener:

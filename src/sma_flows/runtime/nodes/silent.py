@@ -20,7 +20,7 @@ class RunNode(Node):
 
     alone = True
     silent = True
-    __slots__ = ("args", "hook", "limits", "outcomes", "settings", "undo")
+    __slots__ = ("args", "budget", "effect", "hook", "limits", "outcomes", "settings", "undo")
 
     def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
         super().__init__(name, state, flow)
@@ -28,6 +28,8 @@ class RunNode(Node):
         self.args = [flow.argument(arg) for arg in state.get("args", ())]
         self.outcomes: Mapping[str, Mapping[str, Any]] = self.hook.get("outcomes", {})
         self.limits: list[Mapping[str, Any]] = state.get("limits", [])
+        self.effect: str = self.hook.get("effect", "once")
+        self.budget: int = self.hook.get("budget", 2000)
         self.undo: Mapping[str, Any] | None = self.hook.get("undo")
         settings = self.hook.get("with", {})
         self.settings = {
@@ -51,16 +53,8 @@ class RunNode(Node):
         if self.settings:  # settings that are known only in the call
             found = {key: ["lit", value(frame)] for key, value in self.settings.items()}
             hook = {**hook, "with": {**hook["with"], **found}}
-        self.ask(
-            frame,
-            "hook",
-            self.state["hook"],
-            tuple([arg(frame) for arg in self.args]),
-            effect=hook.get("effect", "once"),
-            budget_ms=hook.get("budget", 2000),
-            limits=tuple(uses),
-            hook=hook,
-        )
+        args = tuple([arg(frame) for arg in self.args])
+        self.ask(frame, "hook", self.state["hook"], args, self.effect, self.budget, tuple(uses), hook)
         frame.resume = self._replied
         return None
 

@@ -140,7 +140,12 @@ class Question(Node):
             made = self._made.get(key)
             if made is None:
                 made = self._made[key] = [ready(action) for action in self._render(frame, locale, attempt, words, odd)]
-            actions += [("A", make(leg), digest) for make, digest in made]
+            if len(made) == 1 and not actions and not frame.actions and not frame.line_dead:
+                make, _, tail = made[0]
+                frame.begin(self, make(leg), tail)  # the usual case: one constant question and nothing before it
+                frame.listen(self)
+                return None
+            actions += [("A", make(leg), digest) for make, digest, _ in made]
         else:
             for action in self._render(frame, locale, attempt, words, odd):
                 actions.append(("A", {"Type": action["Type"], "Parameters": {**leg, **action["Parameters"]}}, ""))
