@@ -262,6 +262,34 @@ def _typed_names(state: ResolvedState) -> Iterator[tuple[str, Place, tuple[str, 
             yield leg, (*path, field), ("leg",), field
 
 
+@flow_rule
+def words_where_files_are_played(flow: ResolvedFlow) -> Iterator[Diagnostic]:
+    """`play`, `ringback` and `beep` take files: words are `say` (language reference 4)."""
+    for state in flow.states.values():
+        for field, place, items in prompt_items(flow, state):
+            if field not in ("play", "ringback", "beep"):
+                continue
+            for item in items:
+                if item.template is None and all(each.kind == "audio" for _, each in prompt_entries(flow, item)):
+                    continue
+                what = f"'{item.name}'" if item.template is None else "text"
+                yield report(
+                    "SF222",
+                    word_span(flow.document, place, item.name) if item.name else flow.document.span(place),
+                    f"{what} is spoken, and '{field}' plays files",
+                    label="not an audio prompt",
+                    help="write `say`" if field == "play" else "name a prompt that is `{audio: file.wav}`",
+                )
+            if field == "ringback" and len(items) > 1:
+                yield report(
+                    "SF222",
+                    flow.document.span(place),
+                    "one file is repeated while it rings",
+                    label="several prompts",
+                    help="name one audio prompt",
+                )
+
+
 def _wrong(flow: ResolvedFlow, name: str, place: Place, kind: Type, why: str) -> Diagnostic:
     return report(
         "SF222",
