@@ -269,10 +269,17 @@ def back_bases(flow: ResolvedFlow) -> dict[str, set[str]]:
         give = {name} if state.listens else found[name]
         if isinstance(state.model, UseState) and (sub := flow.subflows.get(state.model.use)) and hears(sub):
             give = {f"{sub.name}/"}
-        for _, edge in state.targets():
-            if edge.target in found and not give <= found[edge.target]:
-                found[edge.target] |= give
-                waiting.append(edge.target)
+        targets = [edge.target for _, edge in state.targets()]
+        if not state.silent:  # an update finds the call there, and `back` from its aside returns to what listened
+            targets += [
+                flow.updates[update].target
+                for update, model in flow.model.updates.items()
+                if model.during is None or name in model.during
+            ]
+        for target in targets:
+            if target in found and not give <= found[target]:
+                found[target] |= give
+                waiting.append(target)
     return found
 
 
