@@ -156,7 +156,8 @@ def _remove(work: _Work) -> ServiceReply:
 
 
 def _meeting_open(work: _Work) -> ServiceReply:
-    region = as_text(work.settings.get("region") or "us-east-1")
+    chosen = work.settings.get("region")
+    region = as_text(chosen) if chosen else ""  # empty: the one we run in
     return ServiceReply("done", {"meeting": _meetings(work).open(work.text(0), region, work.timeout_s)})
 
 

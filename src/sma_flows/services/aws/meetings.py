@@ -100,8 +100,9 @@ class AwsMeetings:
             more = {"NextToken": page["NextToken"]}
 
     def open(self, name: str, region: str, timeout_s: float) -> str:
-        """Id of the meeting called *name*, made if there is none. *region* is its media region."""
+        """Id of the meeting called *name*, made if there is none. *region* is its media region; empty is that of the clients."""
         until = self._monotonic() + timeout_s
+        region = region or next(iter(self._clients.values())).meta.region_name
         token = sha256(name.encode()).hexdigest()[:32]
         answer = self._call(
             "create_meeting", timeout_s, ClientRequestToken=token, ExternalMeetingId=token, MediaRegion=region
