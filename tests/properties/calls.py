@@ -99,7 +99,7 @@ def value_of(kind: Mapping[str, Any], rng: Random) -> Any:
     if name == "digits":
         return "".join(rng.choice("0123456789") for _ in range(max(1, size)))
     if name == "text":
-        return 'Aé<&|,;="x'[: max(low, 1)].ljust(low, "x") if low < 9 else "x" * low
+        return 'é<&|,;="x'.ljust(low, "x")[: max(low, min(high, 9))]
     if name in ("one_of", "number", "boolean", "phone"):
         return {"one_of": rng.choice(list(kind.get("words") or [""])), "number": rng.randint(-2, 5)}.get(
             name, rng.random() < 0.5 if name == "boolean" else "+12065550177"
@@ -122,7 +122,7 @@ class World:
 
     seed: int = 0
     asks: list[Ask] = field(default_factory=list)
-    failing: float = 0.08
+    failing: float = 0.05
 
     def perform(self, ask: Ask, deadline: float) -> ServiceReply:
         """The same token gets the same reply, as a memo would give it."""
@@ -137,25 +137,39 @@ class World:
         if ask.port != "hook":
             return ServiceReply("done")
         outcomes = ask.hook.get("outcomes") or {"done": {}}
-        outcome = rng.choice(list(outcomes))
+        names = list(outcomes)
+        outcome = names[0] if rng.random() < 0.6 else rng.choice(names)
         return ServiceReply(outcome, {name: value_of(kind, rng) for name, kind in outcomes[outcome].items()})
 
 
 class Dice(Chooser):
     """Every action may work, fail, or be cut short by a hang-up; digits are typed well, badly or not at all."""
 
-    def __init__(self, rng: Random, flow: Mapping[str, Any], *, trouble: float = 0.08) -> None:
+    def __init__(self, rng: Random, flow: Mapping[str, Any], *, trouble: float = 0.05) -> None:
         self.rng = rng
         self.trouble = trouble
-        keys = {key for state in flow["states"].values() for key in state.get("keys", {})}
-        self.keys = sorted(key for key in keys if key != "digit") or ["1"]
+        self.states: Mapping[str, Any] = flow["states"]
 
-    def typed(self) -> str:
-        """One attempt."""
+    def typed(self, line: Line) -> str:
+        """One attempt at the question that the call is at: mostly what it wants, else anything."""
         rng = self.rng
-        if rng.random() < 0.5:
-            return rng.choice(self.keys)
-        return "".join(rng.choice("0123456789") for _ in range(rng.randint(0, 8))) + rng.choice(["", "#"])
+        state = self.states.get(line.results[-1].after.state, {})
+        if rng.random() < 0.75:
+            if state.get("do") == "menu":
+                return rng.choice([key.replace("digit", "4") for key in state["keys"]])
+            low, high = state.get("min", 1), state.get("max", 6)
+            return "".join(rng.choice("0123456789") for _ in range(rng.randint(low, high)))
+        return "".join(rng.choice("0123456789*") for _ in range(rng.randint(0, 8))) + rng.choice(["", "#"])
+
+    def key(self, line: Line) -> str:
+        """A background key: mostly one that somebody waits for."""
+        position = line.results[-1].after
+        keys = [
+            key.replace("digit", "4")
+            for name in (position.base, position.state)
+            for key in self.states.get(name, {}).get("listen", {}).get("keys", {})
+        ]
+        return self.rng.choice([*keys, *keys, "5", "*"])
 
     def act(self, line: Line, action: dict[str, Any]) -> Done | Failed | Gone:
         """The fate of one action."""
@@ -169,12 +183,15 @@ class Dice(Chooser):
             return Failed(rng.choice(errors))
         if kind in ("SpeakAndGetDigits", "PlayAudioAndGetDigits"):
             params = action["Parameters"]
-            low, high = int(params.get("MinNumberOfDigits", 1)), int(params.get("MaxNumberOfDigits", 8))
-            good = "".join(rng.choice("0123456789") for _ in range(rng.randint(max(low, min(high, 4)), high)))
-            attempts = [rng.choice([good, good, self.typed()]) for _ in range(int(params.get("Repeat", 1)))]
-            entered, _ = collect(params, attempts)
+            entered, _ = collect(params, [self.typed(line) for _ in range(int(params.get("Repeat", 1)))])
             return Done({"ReceivedDigits": entered}) if entered is not None else Failed("InvalidDigitsReceived")
-        return Done(results_of(action))
+        data = results_of(action)
+        if kind == "StartBotConversation":
+            intents = self.states.get(line.results[-1].after.state, {}).get("intents") or ["Other"]
+            intent = data["IntentResult"]["SessionState"]["Intent"]
+            intent["Name"] = rng.choice(intents)
+            intent["Slots"] = {"Topic": {"Value": {"OriginalValue": "bills", "InterpretedValue": "billing"}}}
+        return Done(data)
 
 
 def random_call(program: Program, inbound: bool, seed: int, *, steps: int = 60) -> Line:
@@ -214,17 +231,17 @@ def disturb(line: Line, dice: Dice, rng: Random, flow: Mapping[str, Any]) -> Non
     alive = [tag for tag, leg in line.legs.items() if leg.alive]
     if line.list and draw < 0.72:
         line.step(dice)
-    elif draw < 0.84:
-        line.press(rng.choice(alive), rng.choice([*dice.keys, "5", "*"]))
-    elif draw < 0.92:
+    elif draw < 0.87:
+        line.press(rng.choice(alive), dice.key(line))
+    elif draw < 0.94:
         updates = flow.get("updates") or [{"match": {"kind": "x"}, "takes": {}}]
         update = rng.choice(updates)
         given = dict(update.get("match", {}))
         given.update({name: _text(value_of(kind, rng)) for name, kind in update.get("takes", {}).items()})
         line.update(given)
-    elif draw < 0.96 and not line.list:
+    elif draw < 0.97 and not line.list:
         line.leave(rng.choice(alive))
-    elif draw < 0.97:
+    elif draw < 0.98:
         line.deliver(line.event("RINGING"))
 
 

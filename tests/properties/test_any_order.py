@@ -16,7 +16,7 @@ from sma_flows.runtime import callstate
 from sma_flows.runtime.invoke import Result, handle
 from sma_flows.runtime.program import Program
 
-CALLS = 60
+CALLS = 120
 CHECKER = Checker()
 
 
@@ -38,7 +38,7 @@ class Witness:
         assert json.dumps(again.response) == json.dumps(result.response), "the same event has two answers"
         for ask in result.asks:
             if ask.cleanup:
-                self.cleaned.setdefault(f"{ask.port} {ask.name}", set()).add(ask.token)
+                self.cleaned.setdefault(f"{ask.port} {ask.name} {ask.args}", set()).add(ask.token)
         return result
 
 
@@ -51,17 +51,17 @@ def play(name: str, seed: int) -> tuple[Line, Witness]:
     line = Line(witness, inbound=inbound, arguments=None if inbound else arguments_of(flow, rng))
     dice = Dice(rng, flow)
     line.start()
-    for _ in range(45):
+    for _ in range(70):
         if line.over:
             break
         draw = rng.random()
-        if draw < 0.7:
+        if draw < 0.85:
             disturb(line, dice, rng, flow)
-        elif draw < 0.78:
+        elif draw < 0.89:
             repeat_as_sent(line, rng)
-        elif draw < 0.9:
+        elif draw < 0.96:
             repeat_late(line, rng)
-        elif draw < 0.95:
+        elif draw < 0.98:
             line.sequence += rng.choice([-1, -1, -2, 0, 3])
         elif line.list:
             line.list = line.list[: rng.randint(1, len(line.list))]
