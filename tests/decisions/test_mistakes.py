@@ -340,7 +340,8 @@ def test_m23_no_waiting_update_is_lost() -> None:
     )
     text = text.replace(
         "talk:\n",
-        'line: {bridge: env.SALES, next: {ended: talk, no_answer: talk, failed: talk}}\n  tell: {say: "{topic}", next: {done: back, failed: back}}\n  talk:\n',
+        "line: {bridge: env.SALES, next: {ended: talk, no_answer: talk, failed: talk}}\n"
+        '  tell: {say: "{topic}", next: {done: back, failed: back}}\n  talk:\n',
         1,
     )
     phone = Phone(text.replace("start: talk", "start: line")).rest()

@@ -89,7 +89,8 @@ def test_an_update_is_taken_only_as_declared(arguments: dict[str, Any], expected
 def test_missing_values_are_named_all_at_once() -> None:
     text = FLOW.replace("NAME", "door").replace(
         "hello: {say",
-        "talk: {bridge: env.ONE, caller_id: env.TWO, next: {ended: hangup, no_answer: hangup, failed: hangup}}\n  hello: {say",
+        "talk: {bridge: env.ONE, caller_id: env.TWO, next: {ended: hangup, no_answer: hangup, failed: hangup}}\n"
+        "  hello: {say",
     )
     text = text.replace("done: hangup", "done: talk")
     with pytest.raises(PlanError, match=r"ONE.*door.*TWO"):

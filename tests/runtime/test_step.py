@@ -12,7 +12,7 @@ import pytest
 from decisions.kit import Phone, load
 from properties.calls import FLOWS, NOW, Dice, World, arguments_of, disturb, program_of
 from properties.line import Line
-from properties.mutate import mutated
+from properties.mutate import mutant
 from sma_flows.protocol.events import parse_event
 from sma_flows.runtime import callstate, step
 from sma_flows.runtime.invoke import Result, handle
@@ -59,7 +59,7 @@ def test_the_shortcut_is_taken_only_where_no_check_hits(name: str) -> None:
             disturb(line, dice, rng, flow)
         kinds = ("ACTION_SUCCESSFUL", "ACTION_FAILED", "DIGITS_RECEIVED", "HANGUP", "NEW_INBOUND_CALL", "CALL_ANSWERED")
         for event in line.events:
-            variants = [event, {**event, "InvocationEventType": rng.choice(kinds)}, mutated(event, rng)]
+            variants = [event, {**event, "InvocationEventType": rng.choice(kinds)}, mutant(json.dumps(event), rng)]
             late = copy.deepcopy(event)
             late["CallDetails"]["TransactionAttributes"] = line.attributes
             late["Sequence"] = rng.choice([late["Sequence"], line.sequence, line.sequence + 1])

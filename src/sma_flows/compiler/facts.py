@@ -125,6 +125,8 @@ def _counters(program: Program) -> int:
         model = node.state.model
         if model.visits is not None:
             names.add(f"c:{node.prefix}{model.visits.counter}" if model.visits.counter else f"v:{name}")
+            if node.state.verb in ("run", "join_meeting"):  # and its serial, where the count begins anew
+                names.add(f"n:{name}")
         elif name in twice and node.state.verb in ("run", "join_meeting"):
             names.add(f"v:{name}")
         if isinstance(model, _Listening) and model.keys:

@@ -100,7 +100,7 @@ class AwsMeetings:
             more = {"NextToken": page["NextToken"]}
 
     def open(self, name: str, region: str, timeout_s: float) -> str:
-        """Id of the meeting called *name*, made if there is none. *region* is its media region; empty is that of the clients."""
+        """Id of the meeting called *name*, made if there is none. *region* is its media region; empty: the clients'."""
         until = self._monotonic() + timeout_s
         region = region or next(iter(self._clients.values())).meta.region_name
         token = sha256(name.encode()).hexdigest()[:32]
