@@ -111,6 +111,11 @@ def _remember(frame: Frame) -> None:
     call = frame.call
     if call.last and call.last != "rest":
         call.was = call.last
+    if len(frame.owners) == 1 and frame.owners[0][0][0] != "H" and "h" not in call.flags:
+        tail, owner = frame.owners[0]  # the usual case: one action, and its tail is as the header wants it
+        if owner.rpartition(":")[0] == call.stack:
+            call.last, call.owners = tail, ""
+            return
     codes = "".join([CODES[action["Type"]] for action in frame.actions])
     tail, owner = frame.owners[-1]
     if tail == "+":
