@@ -333,8 +333,7 @@ class WaitNode(Node):
             return None
         if self.listener is not None:
             frame.listen(self)
-            if not frame.head:
-                frame.head = self.listener.arm(frame)
+            frame.head = self.listener.arm(frame)  # its own keys, also where a key of another state led here
         if remaining > 0:
             frame.counters[self.progress] = done + pauses
             frame.call.then = f"!{self.name}"

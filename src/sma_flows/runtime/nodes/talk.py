@@ -70,8 +70,7 @@ class PlayNode(SayNode):
         if not frame.add(self, self.before(frame) + self.talk.actions(frame)):
             return None
         frame.listen(self)
-        if not frame.head:
-            frame.head = self.listener.arm(frame)
+        frame.head = self.listener.arm(frame)  # its own keys, also where a key of another state led here
         return None
 
 
