@@ -162,3 +162,14 @@ def test_an_answer_that_took_a_hook_and_rests_makes_a_next_event_come() -> None:
     connection = next(result for result in phone.results if result.after.base)
     assert types(connection) == ["ReceiveDigits"]
     assert types(phone.deliver(phone.updating(update="news"))) == ["ReceiveDigits"]
+
+
+def test_also_where_no_key_is_heard_such_an_answer_reports() -> None:
+    """The pattern is one that nobody can type."""
+    text = FLOW.replace("    keys: {1: noting, 2: free, 3: telling}\n", "").replace("connected: greet\n", "\n")
+    for name in ("greet", "telling", "told", "free"):
+        text = "\n".join(line for line in text.splitlines() if not line.startswith(f"  {name}:"))
+    phone = Phone(text).to("talk", "2")
+    phone.run(Works())
+    result = phone.deliver(phone.updating(update="news"))
+    assert [action["Parameters"]["InputDigitsRegex"] for action in result.actions] == ["^[0-9]{60}$"]
