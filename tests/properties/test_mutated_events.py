@@ -101,3 +101,13 @@ def test_events_damaged_with_any_json_are_answered(data: st.DataObject) -> None:
 def test_anything_that_is_json_is_answered(event: Any) -> None:
     program, _ = program_of(FLOWS[0])
     CHECKER.answer(event, handle(program, event, now=NOW, services=World(1)).response)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_every_event_at_hand_is_answered_by_every_flow(name: str) -> None:
+    """Events of any call, undamaged: those in the repository, and published ones where a checkout has them."""
+    program, _ = program_of(name)
+    found = own_events()
+    assert len(found) > 100
+    for event in found:
+        answer(program, event)
