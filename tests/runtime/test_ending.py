@@ -26,7 +26,7 @@ def told(phone: Phone) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("keys", "leaves", "expected"), [("1", "LEG-A", "caller"), ("1", "LEG-B", "flow"), ("2", "", "flow")]
+    ("keys", "leaves", "expected"), [("1", "LEG-A", "caller"), ("1", "LEG-B", "callee"), ("2", "", "flow")]
 )
 def test_clean_up_is_told_who_ended_the_call(keys: str, leaves: str, expected: str) -> None:
     phone = Phone(FLOW).rest(keys)

@@ -27,10 +27,10 @@ def clean_up(frame: Frame) -> Step:
     frame.hangup_code = as_int(event.params.get("SipResponseCode"))
     if "r" in call.flags and "a" in call.flags and call.n <= 1:
         call.flags = call.flags.replace("a", "")
-    if "h" in call.flags:
-        frame.ended_by = "flow"
-    elif "B" in call.flags:
+    if "B" in call.flags:
         frame.ended_by = "callee"
+    elif "h" in call.flags:
+        frame.ended_by = "flow"
     else:
         frame.ended_by = "network" if frame.hangup_code else "caller"
     frame.todo = todo = []

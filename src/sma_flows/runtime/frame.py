@@ -323,6 +323,11 @@ class Frame:
         caller, called = (leg.text("From"), leg.text("To")) if leg is not None else ("", "")
         return CallInfo(self.event.transaction, caller, called, self.locale() or "", state, self.direction)
 
+    def goes_on(self) -> None:
+        """The call went on after leg B had left: whatever ends it now, the callee did not."""
+        if "B" in self.call.flags:
+            self.call.flags = self.call.flags.replace("B", "")
+
     def depart(self, call_id: str) -> None:
         """Remember that the end of this leg was handled; a second report of it is late (decision 11)."""
         call = self.call

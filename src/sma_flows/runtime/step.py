@@ -281,6 +281,7 @@ def _outcome(turn: Turn) -> Step:
     if turn.event.action == "Hangup" and turn.event.leg == "B":
         frame.depart(turn.event.leg_id)
         _freed(frame)
+    frame.goes_on()
     _follow(frame)
     return finish(frame, "done", turn.fingerprint)
 
@@ -311,6 +312,7 @@ def _failure(turn: Turn) -> Step:
         if tries > MAX_HANGUPS:
             return turn.nothing("the caller cannot be hung up")
         frame.counters["h:"] = tries
+    frame.goes_on()
     owner = _owner(turn, frame) if call.owners else call.pos
     call.then = ""
     target: str | None
