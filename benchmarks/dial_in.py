@@ -20,7 +20,7 @@ from sma_flows.runtime.program import Program
 ROOT = Path(__file__).resolve().parents[1]
 NOW = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
 TOKEN = "join-" + "x" * 200
-LOOPS = 20
+LOOPS = 60
 
 
 class World:
