@@ -83,7 +83,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_events_damaged_with_any_json_are_answered(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(FLOWS))
@@ -96,7 +96,7 @@ def test_events_damaged_with_any_json_are_answered(data: st.DataObject) -> None:
     CHECKER.answer(event, result.response)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(event=JSON)
 def test_anything_that_is_json_is_answered(event: Any) -> None:
     program, _ = program_of(FLOWS[0])
