@@ -131,11 +131,18 @@ def _write(values: dict[str, Any]) -> str:
     return ";".join([f"{name}={value}" for name, value in values.items()])
 
 
+_OWN: Final = {"@attendee": str, "@made": str, "@muted": str, "@undo": list, "@queue": list, "@rec": dict}
+"""Values of the runtime itself and their types; anything else under such a name counts as absent."""
+
+
 def _read(text: str) -> dict[str, Any]:
     if text[0] == "{":
         values, _ = _decode(text)
         if not isinstance(values, dict):
             raise ValueError("not an object")
+        for name in [name for name in values if name.startswith("@")]:
+            if not isinstance(values[name], _OWN.get(name, ())):
+                del values[name]
         return values
     return {name: value for name, _, value in [item.partition("=") for item in text.split(";")]}
 

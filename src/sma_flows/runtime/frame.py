@@ -167,7 +167,7 @@ class Frame:
         """Take the next waiting update and give the state it leads to (decision 33)."""
         queue = self.vars.get("@queue")
         while isinstance(queue, list) and queue:
-            name, values = queue[0]
+            name, values = queue[0] if isinstance(queue[0], list) and len(queue[0]) == 2 else ("", None)
             self.vars["@queue"] = queue = queue[1:]
             if not queue:
                 del self.vars["@queue"]
