@@ -140,8 +140,8 @@ def _read(text: str) -> dict[str, Any]:
         values, _ = _decode(text)
         if not isinstance(values, dict):
             raise ValueError("not an object")
-        for name in [name for name in values if name.startswith("@")]:
-            if not isinstance(values[name], _OWN.get(name, ())):
+        for name, kind in _OWN.items():
+            if name in values and not isinstance(values[name], kind):
                 del values[name]
         return values
     return {name: value for name, _, value in [item.partition("=") for item in text.split(";")]}
