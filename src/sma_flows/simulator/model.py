@@ -163,9 +163,7 @@ class Network:
     queue: tuple[Notice, ...] = ()
     delivered: tuple[Delivery, ...] = ()
     held: tuple[tuple[int, str], ...] = ()
-    updates: int = 0
     files: int = 0
-    bad: bool = False
     over: bool = False
 
     @property
