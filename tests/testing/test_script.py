@@ -111,6 +111,11 @@ def test_a_finding_names_file_line_and_column_and_what_to_type() -> None:
     assert [str(one) for one in found] == [said]
 
 
+def test_a_switch_that_does_not_exist_is_told() -> None:
+    (said,) = wrong(HEAD + "    switches: {overlapp: serial}\n")
+    assert said.startswith("4:15 there is no switch 'overlapp'")
+
+
 def test_two_calls_of_one_name_are_told() -> None:
     assert wrong(HEAD + "  - call: one\n") == ["4:11 two calls are named 'one'"]
 

@@ -81,7 +81,7 @@ class _Player:
             numbers=frozenset(filter(None, (self.script.to, self.script.from_, *self.world.program.env.values()))),
         )
         self.whole = service
-        self.phone = Phone(self._answer, world=service)
+        self.phone = Phone(self._answer, world=service, switches=self.script.switches)
 
     def play(self) -> Played:
         """The whole call."""

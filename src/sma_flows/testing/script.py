@@ -16,6 +16,7 @@ from typing import Any, Final
 from sma_flows.flow.diagnostics import did_you_mean
 from sma_flows.flow.nodes import Document, Mapping_, Node, Scalar, Seq, Span
 from sma_flows.flow.source import load_document, load_text
+from sma_flows.simulator.switches import SwitchError, Switches
 
 __all__ = ["CallScript", "CallsFile", "Finding", "Step", "load_calls", "read_calls"]
 
@@ -25,8 +26,10 @@ SOME_DAY: Final = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 CALLER: Final = "+14155550123"
 OWN_NUMBER: Final = "+12065550199"
 
-FILE_KEYS: Final = ("flow", "env", "from", "to", "at", "stub", "calls")
-CALL_KEYS: Final = ("call", "from", "to", "headers", "at", "inputs", "answer", "env", "stub", "script", "expect")
+FILE_KEYS: Final = ("flow", "env", "from", "to", "at", "stub", "switches", "calls")
+CALL_KEYS: Final = (
+    "call", "from", "to", "headers", "at", "inputs", "answer", "env", "stub", "switches", "script", "expect",
+)  # fmt: skip
 STEP_KEYS: Final = (
     "hear", "press", "silence", "speak", "bot", "callee", "callee_press", "meeting", "update", "wait", "fail",
     "repeat", "hangup", "expect",
@@ -86,6 +89,7 @@ class CallScript:
     answer: tuple[str, float]
     env: Mapping[str, str]
     stubs: Mapping[str, Any]
+    switches: Switches
     steps: tuple[Step, ...]
     expect: Mapping[str, Any]
 
@@ -236,9 +240,16 @@ class _Reader:
             answer=self._answer(node.get("answer")),
             env=both("env"),
             stubs=both("stub"),
+            switches=self._switches(both("switches"), node.get("switches") or common.get("switches") or node),
             steps=tuple(self._steps(steps)) if steps is not None else (),
             expect=plain(expect) if isinstance(expect, Mapping_) else {},
         )
+
+    def _switches(self, values: Mapping[str, str], at: Node) -> Switches:
+        try:
+            return Switches().having(values)
+        except SwitchError as error:
+            raise _Mistake(at, str(error)) from None
 
     def _map(self, node: Node | None, key: str) -> dict[str, Any]:
         if node is None:
