@@ -54,7 +54,11 @@ def play_call(flow: Path, script: CallScript) -> Played:
         CallFailedError: at the first step that does not fit.
         UnplayableError: the flow cannot run at all.
     """
-    return _Player(open_world(flow, script), script).play()
+    world = open_world(flow, script)
+    try:
+        return _Player(world, script).play()
+    finally:
+        world.close()
 
 
 @dataclass
@@ -428,12 +432,24 @@ def _text(value: Any) -> str:
     return str(value) if not isinstance(value, Mapping | list) else shown(value)
 
 
+class _Everything(frozenset[str]):
+    """Holds whatever one asks for."""
+
+    def __contains__(self, _one: object) -> bool:
+        return True
+
+
+_EVERYTHING: Final = _Everything()
+
 _BROKEN: Final[Mapping[str, Mapping[str, Any]]] = {
     "say": {"speech_error": "SystemException"},
     "gather": {"speech_error": "SystemException"},
     "menu": {"speech_error": "SystemException"},
     "bridge": {"calls": 10},
     "bot": {"bots_throttled": True},
+    "play": {"missing_audio": _EVERYTHING},
+    "record": {"unwritable": _EVERYTHING},
+    "join_meeting": {"dead_tokens": _EVERYTHING},
 }
 """How the service is broken, so that the next action of a verb fails."""
 

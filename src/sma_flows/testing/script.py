@@ -425,7 +425,7 @@ _VALUES: Final[Mapping[str, Callable[[Node, str], Any]]] = {
     "meeting": _words("ends"),
     "update": _mapping,
     "wait": _duration,
-    "fail": _words("say", "gather", "menu", "bridge", "bot"),
+    "fail": _words("say", "play", "gather", "menu", "record", "bridge", "join_meeting", "bot"),
     "repeat": _words("event"),
     "hangup": _words("caller", "callee"),
     "expect": _expect,

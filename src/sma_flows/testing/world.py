@@ -17,6 +17,7 @@ from sma_flows.hooks import Call, Reply
 from sma_flows.plan import FlowPlan, Plan
 from sma_flows.runtime.ask import FAILED, Ask, Secret, ServiceReply
 from sma_flows.runtime.program import Program
+from sma_flows.services.builtins import Ports
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.ports import SystemClock
 from sma_flows.services.setup import HOOKS, STORE, open_services
@@ -53,6 +54,12 @@ class World:
     asked: list[tuple[Ask, ServiceReply]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
+    tokens: set[str] = field(default_factory=set)
+
+    def close(self) -> None:
+        """Let the store go: a thousand calls shall not hold a thousand stores."""
+        self.services.memo = self.services.limits = None
+        self.services.ports = Ports()
 
     def perform(self, ask: Ask, deadline: float) -> ServiceReply:
         """Do what is asked: as the call's ``stub`` says, else with the real hook against an empty store."""
@@ -66,7 +73,8 @@ class World:
             self.services.functions = {**self.services.functions, (ask.revision, ask.name): self._stub(ask)}
             ask = ask._replace(hook=declared)
         elif "builtin" in ask.hook:
-            self.ran[name] += 1
+            self.ran[name] += ask.token not in self.tokens  # the callee knows the token and does it once
+            self.tokens.add(ask.token)
         else:
             self.services.functions = {**self.services.functions, (ask.revision, ask.name): self._counted(ask)}
         reply = self.services.perform(ask, deadline)
