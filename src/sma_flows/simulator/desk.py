@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol.check import PARAMETERS
@@ -71,12 +71,12 @@ class Desk:
     held: tuple[tuple[int, str], ...]
     files: int
     over: bool
-    out: list[Output]
+    out: list[Output] = field(default_factory=list)
 
     @classmethod
     def of(cls, network: Network) -> Desk:
         """A working copy."""
-        return cls(*(getattr(network, name) for name in _NAMES), [])
+        return cls(*(getattr(network, name) for name in _NAMES))
 
     def network(self) -> Network:
         """The value again."""
