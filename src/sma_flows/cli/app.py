@@ -13,7 +13,7 @@ from sma_flows.cli.console import steady_output
 
 __all__ = ["cli", "run"]
 
-COMMANDS: Final = ("check", "compile", "explain", "codes", "graph", "replay", "invoke", "test")
+COMMANDS: Final = ("check", "compile", "explain", "codes", "graph", "replay", "invoke", "test", "fidelity")
 """In the order of work: write, understand, look, try."""
 
 EXAMPLES: Final = """\b
