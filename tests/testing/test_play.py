@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sma_flows.runtime.invoke import Result, handle
 from sma_flows.testing.play import CallFailedError, Played, play_call
 from sma_flows.testing.script import read_calls
 from sma_flows.testing.world import UnplayableError
@@ -141,3 +143,28 @@ def test_a_flow_that_is_not_there(folder: Path) -> None:
     (folder / "desk.yaml").unlink()
     with pytest.raises(UnplayableError, match="there is no flow"):
         play(folder, "- hear: ask")
+
+
+def test_a_call_that_nothing_can_end_fails_at_once_as_stuck(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgets(program: Any, event: Any, **rest: Any) -> Result:
+        result = handle(program, event, **rest)
+        if event["InvocationEventType"] == "ACTION_SUCCESSFUL":
+            result.response["Actions"] = []
+        return result
+
+    monkeypatch.setattr("sma_flows.testing.play.handle", forgets)
+    error = fails(folder, '- press: "1111"\n- hear: sorry')
+    assert error.why == "stuck: nobody is asked anything, no timer runs, and the call is not over"
+    assert error.where == "x.calls.yaml:7"
+
+
+def test_a_repeated_event_that_is_answered_differently_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(range(100))
+
+    def differs(program: Any, event: Any, **rest: Any) -> Result:
+        result = handle(program, event, **rest)
+        result.response["TransactionAttributes"] = {"n": "x" * next(answers)}
+        return result
+
+    monkeypatch.setattr("sma_flows.testing.play.handle", differs)
+    assert fails(folder, "- repeat: event").why == "the repeated event is answered differently"
