@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +76,9 @@ def pytest_on(path: Path) -> subprocess.CompletedProcess[str]:
         "-v",
         str(path),
     ]
-    return subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
+    # named above, so that an installation without the entry point is tested as well
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(command, cwd=path.parent, env=env, capture_output=True, text=True, check=False)
 
 
 def test_a_call_that_goes_as_written_passes(folder: Path) -> None:
