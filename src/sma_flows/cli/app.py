@@ -13,7 +13,7 @@ from sma_flows.cli.console import steady_output
 
 __all__ = ["cli", "run"]
 
-COMMANDS: Final = ("check", "compile", "explain", "codes", "graph", "replay", "invoke")
+COMMANDS: Final = ("check", "compile", "explain", "codes", "graph", "replay", "invoke", "test", "fidelity")
 """In the order of work: write, understand, look, try."""
 
 EXAMPLES: Final = """\b
@@ -21,13 +21,14 @@ Examples:
   sma-flows check flows/                         every problem of every file, at once
   sma-flows explain SF201                        what a code means and how to mend it
   sma-flows replay flows/dial-in.yaml events/dial-in
+  sma-flows test flows/calls                     play calls against their flows, without a telephone
   sma-flows graph flows/dial-in.yaml > dial-in.mmd
   sma-flows compile flows/ -o build/plan.json    what the Lambda function loads
 
 \b
 Exit codes, for every command:
   0  clean
-  1  findings: problems in a flow, differences in a replay
+  1  findings: problems in a flow, differences in a replay, calls that failed
   2  wrong usage: a file is missing, an option is unknown, an event is not JSON
 """
 

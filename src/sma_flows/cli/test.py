@@ -1,0 +1,153 @@
+"""``sma-flows test``: play the calls of ``*.calls.yaml`` files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import click
+from rich.progress import track
+
+from sma_flows.cli.console import WrongUsage, err, exit_with, say_json
+
+if TYPE_CHECKING:
+    from sma_flows.testing.script import CallScript, CallsFile
+
+__all__ = ["command"]
+
+EXAMPLES = """\b
+Examples:
+  sma-flows test flows/calls                            every *.calls.yaml below a folder
+  sma-flows test flows/calls/dial-in.calls.yaml
+  sma-flows test flows/calls --junit build/calls.xml    for a build server
+  sma-flows test flows/calls --json | jq
+
+\b
+Calls are played in virtual time on a model of the telephone service: no network, no credentials, no waiting.
+
+\b
+Exit codes: 0 all calls went as written, 1 a call failed or a calls file has mistakes, 2 wrong usage.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What came of one call, or of a file that cannot be read (then without a call)."""
+
+    file: str
+    call: str
+    line: int
+    problem: str
+    seconds: float
+
+    def as_object(self) -> dict[str, Any]:
+        return {
+            "file": self.file,
+            "call": self.call,
+            "line": self.line,
+            "ok": not self.problem,
+            "problem": self.problem,
+            "seconds": round(self.seconds, 4),
+        }
+
+
+@click.command("test", short_help="Play calls against their flows, offline.", epilog=EXAMPLES)
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write a JUnit XML report to this file.")
+def command(paths: tuple[str, ...], as_json: bool, junit: Path | None) -> None:
+    """Play the calls of *.calls.yaml files, or of all such files below folders, and tell which did not go as written.
+
+    A failing call is shown with its transcript up to the first difference and the file:line of the step.
+    """
+    begin = time.perf_counter()
+    told, calls = _read(_files(paths))
+    told += [_played(file, script) for file, script in _with_progress(calls, quiet=as_json)]
+    failed = [one for one in told if one.problem]
+    if junit is not None:
+        _write(junit, told)
+    if as_json:
+        say_json([one.as_object() for one in told])
+    else:
+        for one in failed:
+            click.echo(f"{one.problem}\n")
+        seconds = time.perf_counter() - begin
+        went = f"{len(calls)} call{'s' if len(calls) != 1 else ''} played in {seconds:.1f} s"
+        click.echo(f"{went}: {f'{len(failed)} failed' if failed else 'all as written'}")
+    exit_with(1 if failed else 0)
+
+
+def _files(paths: tuple[str, ...]) -> list[Path]:
+    found: list[Path] = []
+    for path in map(Path, paths):
+        below = sorted(path.rglob("*.calls.yaml")) if path.is_dir() else [path]
+        if not below:
+            raise WrongUsage(f"there is no *.calls.yaml below '{path}': name a calls file or a folder that holds one.")
+        if not path.exists():
+            raise WrongUsage(f"there is no file or folder '{path}': name a *.calls.yaml file.")
+        found += [file for file in below if file not in found]
+    return found
+
+
+def _read(files: list[Path]) -> tuple[list[_Told], list[tuple[CallsFile, CallScript]]]:
+    from sma_flows.testing.script import load_calls
+
+    told: list[_Told] = []
+    calls: list[tuple[CallsFile, CallScript]] = []
+    for path in files:
+        file, found = load_calls(path)
+        if file is None:
+            line = found[0].span.line if found else 1
+            told.append(_Told(str(path), "", line, "\n".join(map(str, found)), 0.0))
+        else:
+            calls += [(file, script) for script in file.calls]
+    return told, calls
+
+
+def _played(file: CallsFile, script: CallScript) -> _Told:
+    from sma_flows.errors import SmaFlowsError
+    from sma_flows.testing.play import play_call
+
+    begin, problem = time.perf_counter(), ""
+    try:
+        play_call(file.flow, script)
+    except SmaFlowsError as error:
+        problem = f"{script.name}\n{error}"
+    return _Told(str(file.path), script.name, script.span.line, problem, time.perf_counter() - begin)
+
+
+def _with_progress(calls: list[tuple[CallsFile, CallScript]], *, quiet: bool) -> Iterator[tuple[CallsFile, CallScript]]:
+    console = err()
+    if quiet or not console.is_terminal:
+        return iter(calls)
+    return iter(track(calls, "Calling", console=console, transient=True))
+
+
+def _write(path: Path, told: list[_Told]) -> None:
+    """One test suite for each file, as build servers read it."""
+    root = ElementTree.Element("testsuites", tests=str(len(told)), failures=str(sum(bool(one.problem) for one in told)))
+    suites: dict[str, ElementTree.Element] = {}
+    for one in told:
+        suite = suites.get(one.file)
+        if suite is None:
+            mine = [each for each in told if each.file == one.file]
+            failures = sum(bool(each.problem) for each in mine)
+            counts = {"tests": str(len(mine)), "failures": str(failures)}
+            suite = suites[one.file] = ElementTree.SubElement(root, "testsuite", {"name": one.file, **counts})
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            {"classname": one.file, "name": one.call or "(file)", "line": str(one.line), "time": f"{one.seconds:.4f}"},
+        )
+        if one.problem:
+            failure = ElementTree.SubElement(case, "failure", message=one.problem.splitlines()[0])
+            failure.text = one.problem
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    except OSError as error:
+        raise WrongUsage(f"the report {path} cannot be written ({error.strerror}).") from None

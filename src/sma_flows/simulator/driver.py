@@ -1,0 +1,269 @@
+"""Plays one call in virtual time against any function that answers events, and keeps a transcript.
+
+Nothing here waits: time passes when the caller lets it (:meth:`Phone.wait`, :meth:`Phone.until`), from timer to timer.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sma_flows.simulator.messages import (
+    Answer,
+    BotResult,
+    Callee,
+    Deliver,
+    Dials,
+    Elapse,
+    FunctionFails,
+    HangUp,
+    Hears,
+    InboundCall,
+    Input,
+    Key,
+    OutboundCall,
+    Output,
+    Update,
+    answer_of,
+)
+from sma_flows.simulator.model import Network, World
+from sma_flows.simulator.network import advance
+from sma_flows.simulator.switches import Switches
+
+AnswerFunction = Callable[[dict[str, Any]], object]
+"""Takes an event, gives the response (JSON-like); an exception is a function error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """How a called party behaves: ring after ``rings_ms`` (None: no ringing), act after ``after_ms``."""
+
+    does: str = "answers"
+    after_ms: int = 4_000
+    rings_ms: int | None = 500
+    code: int = 603
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a transcript: when (virtual ms), and an input, an output, or the function's response.
+
+    ``kind`` is ``input``, ``output`` or ``response``; ``value`` the message, or for a response the parsed JSON.
+    ``number`` ties a response to its Deliver.
+    """
+
+    at_ms: int
+    kind: str
+    value: Any
+    number: int = 0
+
+
+class Phone:
+    """A call on the virtual network.
+
+    *parties* answer for the called parties, one after the other (the last one repeats); *bots* are the results of bot
+    conversations, one after the other; *delay_ms* says how long the function takes for an event (default: no time).
+    """
+
+    network: Network
+    now_ms: int
+    transcript: list[Entry]
+
+    def __init__(
+        self,
+        answer: AnswerFunction,
+        *,
+        switches: Switches | Mapping[str, str] | None = None,
+        world: World | None = None,
+        parties: Sequence[Party] = (),
+        bots: Sequence[BotResult] = (),
+        delay_ms: Callable[[dict[str, Any]], int] | None = None,
+    ) -> None:
+        chosen = switches if isinstance(switches, Switches) else Switches().having(switches or {})
+        self.network = Network(world=world or World(), switches=chosen)
+        self.now_ms = 0
+        self.transcript = []
+        self._answer = answer
+        self._parties = list(parties)
+        self._bots = list(bots)
+        self._delay_ms = delay_ms
+        self._due: list[tuple[int, int, Input]] = []
+        self._count = 0
+
+    # -- time ------------------------------------------------------------------------------------------------------
+
+    def send(self, event: Input) -> list[Entry]:
+        """Put any input into the network now; what was added to the transcript (answers that take no time included)."""
+        begin = len(self.transcript)
+        if not isinstance(event, Answer | FunctionFails | Elapse):
+            self._note("input", event)
+        self._advance(event)
+        return self.transcript[begin:]
+
+    def _advance(self, event: Input) -> None:
+        self.network, outputs = advance(self.network, event)
+        now: list[Input] = []
+        for output in outputs:
+            self._note("output", output, output.number if isinstance(output, Deliver) else 0)
+            self._react(output, now)
+        for each in now:
+            self._advance(each)
+
+    def _react(self, output: Output, now: list[Input]) -> None:
+        match output:
+            case Deliver():
+                given = self._ask(output)
+                delay = self._delay_ms(output.event) if self._delay_ms else 0
+                if delay:
+                    self._later(delay, given)
+                else:
+                    now.append(given)
+            case Dials() if self._parties:
+                party = self._parties.pop(0) if len(self._parties) > 1 else self._parties[0]
+                if party.rings_ms is not None:
+                    self._later(party.rings_ms, Callee("rings"))
+                self._later(party.after_ms, Callee(party.does, party.code))  # type: ignore[arg-type]
+            case Hears(what="bot") if self._bots:
+                self._later(1_000, self._bots.pop(0))
+
+    def _ask(self, deliver: Deliver) -> Input:
+        try:
+            response = self._answer(deliver.event)
+            given = answer_of(deliver.number, response, deliver.attempt)
+        except Exception as error:  # noqa: BLE001 - whatever the function raises is a function error to the service
+            message = f"{type(error).__name__}: {error}"
+            self._note("response", error, deliver.number)
+            return FunctionFails(deliver.number, message, deliver.attempt)
+        self._note("response", json.loads(given.body) if given.body else "", deliver.number)
+        return given
+
+    def _later(self, ms: int, event: Input) -> None:
+        self._count += 1
+        heapq.heappush(self._due, (self.now_ms + ms, self._count, event))
+
+    def _note(self, kind: str, value: Any, number: int = 0) -> None:
+        self.transcript.append(Entry(self.now_ms, kind, value, number))
+
+    def _next(self) -> int | None:
+        """When the next thing happens by itself."""
+        times = [] if self.network.next_ms is None else [self.now_ms + self.network.next_ms]
+        if self._due:
+            times.append(self._due[0][0])
+        return min(times, default=None)
+
+    def _step(self, at: int) -> None:
+        """Go to *at*, which is not after the next thing, and let happen what is due."""
+        passed, self.now_ms = at - self.now_ms, at
+        if passed or self.network.next_ms == 0:
+            self._advance(Elapse(passed))
+        while self._due and self._due[0][0] <= self.now_ms:
+            event = heapq.heappop(self._due)[2]
+            late = isinstance(event, Callee) and not self._calling
+            if not late and not (isinstance(event, BotResult) and not self._talking):
+                self.send(event)
+
+    @property
+    def _calling(self) -> bool:
+        first, running = self.network.leg("LEG-A"), self.network.running
+        return (first is not None and first.status == "ringing") or (running is not None and running.phase == "ring")
+
+    @property
+    def _talking(self) -> bool:
+        return self.network.running is not None and self.network.running.phase == "bot"
+
+    def wait(self, ms: int) -> None:
+        """Let *ms* of virtual time pass, or less if the call is over."""
+        end = self.now_ms + ms
+        while not self.over and (at := self._next()) is not None and at <= end:
+            self._step(at)
+        if not self.over and end > self.now_ms:
+            self._step(end)
+
+    def until(self, test: Callable[[Entry], bool], limit_ms: int = 600_000) -> bool:
+        """Let time pass until a new transcript entry fits; False when the call ends or rests, or at the limit."""
+        end, seen = self.now_ms + limit_ms, len(self.transcript)
+        while not self.over and (at := self._next()) is not None and at <= end:
+            self._step(at)
+            if any(test(entry) for entry in self.transcript[seen:]):
+                return True
+            seen = len(self.transcript)
+        return False
+
+    def settle(self, limit_ms: int = 600_000) -> None:
+        """Let time pass until nothing more happens by itself: over, idle, or the limit is reached."""
+        self.until(lambda _: False, limit_ms)
+
+    # -- people ----------------------------------------------------------------------------------------------------
+
+    def dial_in(
+        self, from_: str = "+12065550123", to: str = "+14255550100", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Call our number."""
+        self.send(InboundCall(from_, to, tuple((headers or {}).items())))
+
+    def dial_out(self, call: OutboundCall) -> None:
+        """Place an outbound call; the first of *parties* is the one who is called."""
+        self.send(call)
+
+    def press(self, keys: str, leg: str = "LEG-A", gap_ms: int = 300) -> None:
+        """Press keys with *gap_ms* between them; the rest is not pressed when the call ends."""
+        for place, key in enumerate(keys):
+            if place:
+                self.wait(gap_ms)
+            if self.over:
+                return
+            self.send(Key(key, leg))
+
+    def callee(self, does: Callee) -> None:
+        """The called party does something by hand (when *parties* is empty)."""
+        self.send(does)
+
+    def hang_up(self, leg: str = "LEG-A", code: int = 0) -> None:
+        """A party hangs up."""
+        self.send(HangUp(leg, code))
+
+    def update(self, arguments: Mapping[str, str]) -> None:
+        """UpdateSipMediaApplicationCall."""
+        self.send(Update(tuple(arguments.items())))
+
+    # -- what happened ---------------------------------------------------------------------------------------------
+
+    @property
+    def stuck(self) -> bool:
+        """The call is not over, and no timer and no party of the driver will ever change that."""
+        return bool(self.network.legs) and not self.over and self._next() is None
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events delivered so far (repetitions included)."""
+        return [output.event for output in self.outputs if isinstance(output, Deliver)]
+
+    @property
+    def responses(self) -> list[Any]:
+        """The function's responses so far."""
+        return [entry.value for entry in self.transcript if entry.kind == "response"]
+
+    @property
+    def outputs(self) -> list[Output]:
+        """All outputs so far."""
+        return [entry.value for entry in self.transcript if entry.kind == "output"]
+
+    @property
+    def over(self) -> bool:
+        """The call is over."""
+        return self.network.over
+
+
+def play(answer: AnswerFunction, script: Iterable[Input | int], **options: Any) -> Phone:
+    """Play a script: inputs in turn, numbers are milliseconds to wait; at the end the call settles."""
+    phone = Phone(answer, **options)
+    for item in script:
+        if isinstance(item, int):
+            phone.wait(item)
+        else:
+            phone.send(item)
+    phone.settle()
+    return phone

@@ -1,0 +1,231 @@
+"""The second leg, recordings of the whole call, bots (rules 42-57)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from sma_flows.protocol import limits
+from sma_flows.protocol.actions import InvalidActionError, sip_headers
+from sma_flows.protocol.events import as_int
+from sma_flows.simulator.desk import Desk, Done, Failed, Outcome, bad
+from sma_flows.simulator.messages import BotResult, Callee, Dials, Hears
+from sma_flows.simulator.model import Leg, Notice, Running, Sent
+from sma_flows.simulator.talk import audio_fault, audio_name
+
+NOT_ANSWERED: Final = Failed("CallNotAnswered", "Call not answered")
+_E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
+_URI: Final = re.compile(r"[A-Za-z0-9&=+$/%_!~*().-]{1,36}")
+_VC: Final = re.compile(r"arn:aws[a-zA-Z-]*:chime:[a-z0-9-]+:[0-9]+:(vc|vcg)/.+")
+
+
+def new_leg(desk: Desk, to: str, from_: str, status: str, headers: dict[str, str]) -> Leg:
+    """The next LEG-B, with a CallId of its own."""
+    desk.others += 1
+    ident = f"bbbbbbbb-0000-0000-0000-{desk.others:012d}"
+    started = str(desk.world.started_ms + 1000 * desk.others)
+    return desk.put(Leg("LEG-B", ident, to, from_, "Outbound", started, status, tuple(headers.items())))
+
+
+def bridge(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
+    """Rules 42 to 47: the call to LEG-B begins to ring."""
+    params = sent.parameters()
+    other = desk.leg("LEG-B")
+    if leg.tag != "LEG-A" or (other is not None and not other.gone):
+        return bad("CallId or ParticipantTag parameter for action is invalid")
+    fault = _bridge_fault(desk, params, leg)
+    if fault is not None:
+        return fault
+    if desk.world.calls + 3 > desk.world.quota:  # rule 47: this call, and two for the bridge
+        return Failed("SystemException", "System error while running action")
+    to = params["Endpoints"][0]["Uri"]
+    new_leg(desk, to, params["CallerIdNumber"], "ringing", dict(params.get("SipHeaders") or {}))
+    ringback = params.get("RingbackTone")
+    desk.out.append(Dials("LEG-B", to, params["CallerIdNumber"]))
+    desk.out.append(Hears(leg.tag, "ringback", audio_name(ringback)))
+    desk.running = Running(sent, leg.tag, "ring")
+    desk.timer("action", 1000 * (as_int(params.get("CallTimeoutSeconds")) or 30))
+    return None
+
+
+def _bridge_fault(desk: Desk, params: dict[str, Any], leg: Leg) -> Failed | None:
+    """Rule 46, with the messages of contract 4.1."""
+    ends = params.get("Endpoints")
+    if not isinstance(ends, list) or len(ends) != 1:
+        return bad("Invalid number of endpoints provided.")
+    end = ends[0] if isinstance(ends[0], dict) else {}
+    kind, uri = end.get("BridgeEndpointType"), str(end.get("Uri") or "")
+    good_pstn = kind == "PSTN" and _E164.fullmatch(uri) and not end.get("Arn")
+    if not good_pstn and not (kind == "AWS" and _URI.fullmatch(uri) and _VC.fullmatch(str(end.get("Arn") or ""))):
+        return bad("Endpoint parameter is invalid.")
+    caller_id = params.get("CallerIdNumber")
+    if not caller_id:
+        return bad("Caller ID not defined.")
+    if not isinstance(caller_id, str) or not _E164.fullmatch(caller_id):
+        return bad("Invalid caller ID.")
+    if caller_id not in desk.world.numbers and caller_id != leg.from_:
+        return bad(
+            "Provided caller ID number is invalid. Number must be owned by this AWS account, or be the From number of "
+            "LEG-A."
+        )
+    seconds = 30 if params.get("CallTimeoutSeconds") is None else as_int(params["CallTimeoutSeconds"])
+    if seconds is None or not limits.MIN_RING_S <= seconds <= limits.MAX_RING_S:
+        return bad("The MaxCallTimeout parameter is invalid. Timeout must be between 0 and 120 seconds.")
+    for name, value in dict(params.get("SipHeaders") or {}).items():
+        try:
+            sip_headers({name: value})
+        except InvalidActionError:
+            return bad(f"Invalid SIP header(s) provided: {name}.")
+    return audio_fault(desk, params["RingbackTone"]) if params.get("RingbackTone") else None
+
+
+def drop_ringing(desk: Desk) -> None:
+    """Nobody answered: there is no LEG-B (rule 43)."""
+    desk.legs = tuple(leg for leg in desk.legs if leg.status != "ringing" or leg.tag == "LEG-A")
+
+
+def bridge_callee(desk: Desk, callee: Callee) -> Outcome:
+    """What the called party of a ringing bridge does."""
+    leg, caller = desk.leg("LEG-B"), desk.leg("LEG-A")
+    if leg is None or caller is None:
+        return None
+    if callee.does == "rings":
+        if desk.switches.bridge_ringing == "yes":
+            desk.tell(Notice("RINGING", "LEG-B"))
+        return None
+    if callee.does in ("answers", "voicemail"):  # rules 42 and 44
+        desk.answer_leg(leg)
+        desk.answer_leg(caller)
+        desk.joined = "bridge"
+        desk.out += [Hears("LEG-A", "other"), Hears("LEG-B", "other")]
+        return Done()
+    drop_ringing(desk)
+    return NOT_ANSWERED
+
+
+def join(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
+    """Rules 48 to 50."""
+    params = sent.parameters()
+    other = desk.leg("LEG-B")
+    if leg.tag != "LEG-A" or (other is not None and not other.gone):
+        return bad("Invalid action on the call.")
+    if not params.get("MeetingId"):
+        return bad("Meeting ID parameter value is invalid.")
+    token = params.get("JoinToken")
+    if not isinstance(token, str) or not limits.MIN_EXTERNAL_ID <= len(token) <= limits.MAX_JOIN_TOKEN:
+        return bad("JoinToken parameter value is invalid.")
+    if token in desk.world.dead_tokens:
+        if desk.switches.join_error_shape == "error_string":
+            return Failed("ErrorJoiningMeeting", "Error while joining meeting.", "error")
+        return bad("JoinToken parameter value is invalid.")
+    new_leg(desk, "SMA", "+17035550122", "Connected", {})
+    desk.joined = f"meeting {params['MeetingId']}"
+    desk.out.append(Hears("LEG-A", "other"))
+    return Done()
+
+
+def modify(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
+    """Rule 51: each check of contract 4.4 has its own message. The failure carries an ErrorList."""
+    params = sent.parameters()
+    people = params.get("AttendeeList")
+    message = ""
+    if params.get("Operation") not in ("Mute", "Unmute"):
+        message = "The ModifyChimeMeetingAttendees Operation parameter value is invalid"
+    elif not params.get("MeetingId"):
+        message = "Meeting ID parameter value is invalid."
+    elif not isinstance(people, list) or not 1 <= len(people) <= limits.MAX_ATTENDEE_LIST:
+        message = "Attendee List parameter value is invalid."
+    elif leg.tag != "LEG-B":
+        message = "Invalid action on the call."
+    elif desk.joined != f"meeting {params['MeetingId']}":
+        message = "Call is not connected to Chime Meeting."
+    elif desk.world.attendees is not None and not desk.world.attendees.issuperset(people):
+        message = "One or more attendees are not part of this meeting. All attendees must be part of this meeting."
+    return Failed("InvalidActionParameter", message, extra={"ErrorList": []}) if message else Done()
+
+
+def bot(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
+    """Rules 52 and 54: the conversation lasts until the script says how it ended."""
+    other = desk.leg("LEG-B")
+    if leg.tag != "LEG-A" or (other is not None and not other.gone):
+        return bad("CallId or ParticipantTag parameter for action is invalid")
+    arn = sent.parameters().get("BotAliasArn")
+    if not arn or arn in desk.world.missing_bots:
+        return Failed("ResourceNotFound", "The bot or its alias was not found.")
+    if arn in desk.world.forbidden_bots:
+        return Failed("ResourceAccessDenied", "Access to the bot was denied.")
+    if desk.world.bots_throttled:
+        return Failed("ActionExecutionThrottled", "The quota of bots is used up.")
+    desk.out.append(Hears(leg.tag, "bot", arn))
+    desk.running = Running(sent, leg.tag, "bot")
+    return None
+
+
+def bot_result(desk: Desk, result: BotResult) -> Outcome:
+    """The bot's last word (contract 4.16)."""
+    leg = desk.leg("LEG-A")
+    if leg is None:
+        return None
+    if result.error:
+        return Failed(result.error, result.message or "System error while running action")
+    slots = {
+        name: None
+        if value is None
+        else {
+            "Value": {"OriginalValue": value, "InterpretedValue": value, "ResolvedValues": [value]},
+            "Values": [],
+        }
+        for name, value in result.slots
+    }
+    intent = {
+        "Name": result.intent,
+        "Slots": slots,
+        "State": result.state,
+        "ConfirmationState": result.confirmation,
+    }
+    heard: dict[str, Any] = {"Intent": intent}
+    if result.intent != "FallbackIntent":
+        heard = {"Intent": intent, "NluConfidence": {"Score": 0.84}}
+    state = {"SessionAttributes": dict(result.attributes), "Intent": intent}
+    return Done({"IntentResult": {"SessionId": leg.call_id, "SessionState": state, "Interpretations": [heard]}})
+
+
+def start_recording(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
+    """Rule 55."""
+    params = sent.parameters()
+    place = params.get("Destination")
+    location = str(place.get("Location") or "") if isinstance(place, dict) else ""
+    bucket, _, prefix = location.partition("/")
+    if not bucket or params.get("Track") not in ("BOTH", "INCOMING", "OUTGOING") or leg.recording:
+        return bad("Invalid action on the call.")
+    if bucket in desk.world.unwritable:
+        return Failed("NoAccessToDestination", "Error while accessing destination", "error")
+    desk.put(replace(leg, recording="on"))
+    folder = f"{bucket}/{prefix or 'Amazon-Chime-SMA-Call-Recordings'}/{desk.world.day}"
+    name = f"{folder}/{desk.world.started_ms}_{desk.world.transaction}_{leg.call_id}.wav"
+    return Done({"CallRecordingDestination": {"Type": "S3", "Location": name}})
+
+
+def _recording(before: str, after: str) -> Callable[[Desk, Sent, Leg], Outcome]:
+    def change(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
+        """Rule 56."""
+        if leg.recording not in before.split():
+            return bad(f"{sent.type} is not possible: the leg is not being recorded.")
+        desk.put(replace(leg, recording=after))
+        return Done()
+
+    return change
+
+
+stop_recording = _recording("on paused", "stopped")
+pause_recording = _recording("on", "paused")
+resume_recording = _recording("paused", "on")
+
+
+def voice_focus(desk: Desk, sent: Sent, leg: Leg) -> Outcome:  # noqa: ARG001 (signature of all actions)
+    """Rule 57."""
+    if sent.parameters().get("Enable") is None:
+        return Failed("MissingRequiredActionParameter", "Enable is a required parameter.")
+    return Done()

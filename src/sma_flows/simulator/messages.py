@@ -1,0 +1,210 @@
+"""What goes into the network and what comes out of it: frozen values, nothing else.
+
+Maps are given as tuples of pairs or as JSON text, so that every message can be compared and hashed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Pairs = tuple[tuple[str, str], ...]
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InboundCall:
+    """Somebody calls our number."""
+
+    from_: str = "+12065550123"
+    to: str = "+14255550100"
+    headers: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundCall:
+    """CreateSipMediaApplicationCall was accepted."""
+
+    to: str = "+12065550123"
+    from_: str = "+14255550100"
+    arguments: Pairs = ()
+    headers: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A party presses one key."""
+
+    key: str
+    leg: str = "LEG-A"
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A party speaks for so long (only a recording that waits for silence cares)."""
+
+    ms: int
+    leg: str = "LEG-A"
+
+
+@dataclass(frozen=True, slots=True)
+class Elapse:
+    """Time goes by, at most up to the next timer (``network.next_ms``). Timers that reach zero go off."""
+
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """A party hangs up: also one that still hears ringing."""
+
+    leg: str = "LEG-A"
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """What the party does that is being called (outbound LEG-A, or LEG-B of a bridge). ``code`` is for ``rejects``."""
+
+    does: Literal["rings", "answers", "voicemail", "busy", "rejects", "no_answer"]
+    code: int = 603
+
+
+@dataclass(frozen=True, slots=True)
+class MeetingEnds:
+    """The meeting of LEG-B ends, or its attendee is deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class BotResult:
+    """The bot conversation is over: an intent with slots (``None``: unfilled), or an error code."""
+
+    intent: str = "FallbackIntent"
+    state: str = "ReadyForFulfillment"
+    slots: tuple[tuple[str, str | None], ...] = ()
+    attributes: Pairs = ()
+    confirmation: str = "None"
+    error: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """UpdateSipMediaApplicationCall."""
+
+    arguments: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The function answered delivery *number*: the body as JSON text (``""``: nothing). See :func:`answer_of`."""
+
+    number: int
+    body: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFails:
+    """The function raised, was throttled, or could not be called, at delivery *number*."""
+
+    number: int
+    message: str = ""
+    attempt: int = 1
+
+
+Input = (
+    InboundCall
+    | OutboundCall
+    | Key
+    | Talk
+    | Elapse
+    | HangUp
+    | Callee
+    | MeetingEnds
+    | BotResult
+    | Update
+    | Answer
+    | FunctionFails
+)
+
+
+def answer_of(number: int, response: object, attempt: int = 1) -> Answer:
+    """An :class:`Answer` out of what a Python function returned."""
+    return Answer(number, "" if response == "" else json.dumps(response, ensure_ascii=False), attempt)
+
+
+# --- outputs ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Hand this event to the function; its answer comes back as :class:`Answer` with the same number and attempt."""
+
+    number: int
+    body: str
+    attempt: int = 1
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The event, a fresh object each time."""
+        loaded: dict[str, Any] = json.loads(self.body)
+        return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Hears:
+    """What a leg hears from now on.
+
+    ``what`` is ``speech`` (``text``: the words), ``audio`` (``bucket/key``), ``ringback``, ``tones`` (digits sent),
+    ``bot``, ``recording`` (it is being recorded), ``other`` (the other party or the meeting), ``silence``.
+    """
+
+    leg: str
+    what: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dials:
+    """A party is being called: say with :class:`Callee` what it does."""
+
+    leg: str
+    to: str
+    from_: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A leg has ended; ``by`` is ``party``, ``flow`` or ``service``."""
+
+    leg: str
+    code: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A line of the service's own log (``error``: contract 1.4), or something a tester should know (``warning``)."""
+
+    level: Literal["error", "warning"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An API call was not accepted: the exception's name."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The call is over and every leg is gone."""
+
+    reason: str
+
+
+Output = Deliver | Hears | Dials | Gone | Log | Refused | Over

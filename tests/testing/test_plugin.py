@@ -1,0 +1,153 @@
+"""The pytest plugin and the command: one test for each call, failures with a transcript and a place."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sma_flows.cli.app import cli
+
+ROOT = Path(__file__).parents[2]
+FLOW = """sma_flow: 1
+name: hello
+entry: inbound
+prompts: prompts.yaml
+start: greet
+states:
+  greet:
+    menu: greet
+    keys: {1: thanks}
+    next: {no_input: hangup, no_match: hangup, failed: hangup}
+  thanks:
+    say: thanks
+    next: {done: hangup, failed: hangup}
+"""
+PROMPTS = """sma_prompts: 1
+default: en-US
+locales: {en-US: {voice: Joanna}}
+prompts:
+  greet: {en-US: Press 1.}
+  thanks: {en-US: Thank you.}
+"""
+CALLS = """flow: hello.yaml
+calls:
+  - call: presses 1
+    script:
+      - hear: greet
+      - press: "1"
+      - hear: HEARD
+    expect: {ends_in: thanks}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "hello.yaml").write_text(FLOW)
+    (tmp_path / "prompts.yaml").write_text(PROMPTS)
+    return tmp_path
+
+
+def calls(folder: Path, heard: str) -> Path:
+    path = folder / "hello.calls.yaml"
+    path.write_text(CALLS.replace("HEARD", heard))
+    return path
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(cli, ["test", *map(str, args)])
+
+
+def pytest_on(path: Path) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "sma_flows.testing.plugin",
+        "-v",
+        str(path),
+    ]
+    # named above, so that an installation without the entry point is tested as well
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(command, cwd=path.parent, env=env, capture_output=True, text=True, check=False)
+
+
+def test_a_call_that_goes_as_written_passes(folder: Path) -> None:
+    result = run(calls(folder, "thanks"))
+    assert (result.exit_code, result.output.splitlines()[-1][-14:]) == (0, "all as written")
+
+
+def test_a_call_that_does_not_is_shown_with_its_place_and_its_transcript(folder: Path) -> None:
+    result = run(calls(folder, "greet"))
+    assert result.exit_code == 1
+    assert "hello.calls.yaml:7: hear: [greet]" in result.output
+    assert "expected to hear greet, heard thanks" in result.output
+    assert "hears thanks" in result.output
+
+
+def test_a_calls_file_with_mistakes_is_a_finding(folder: Path) -> None:
+    result = run(calls(folder, "[{word: x}]"))
+    assert result.exit_code == 1
+    assert "hello.calls.yaml:7:16: error: heard is a prompt" in result.output
+
+
+def test_a_flow_that_does_not_compile_is_a_finding(folder: Path) -> None:
+    (folder / "hello.yaml").write_text(FLOW.replace("1: thanks", "1: thank"))
+    result = run(calls(folder, "thanks"))
+    assert result.exit_code == 1
+    assert "SF201" in result.output
+
+
+def test_no_calls_at_all_is_wrong_usage(tmp_path: Path) -> None:
+    assert run(tmp_path).exit_code == 2
+    assert run(tmp_path / "no.calls.yaml").exit_code == 2
+
+
+def test_reports_for_programs(folder: Path) -> None:
+    result = run(calls(folder, "greet"), "--json", "--junit", folder / "out" / "calls.xml")
+    (told,) = json.loads(result.stdout)
+    assert (told["call"], told["line"], told["ok"]) == ("presses 1", 3, False)
+    suites = ElementTree.parse(folder / "out" / "calls.xml").getroot()
+    assert suites.attrib == {"tests": "1", "failures": "1"}
+    assert suites.find("testsuite/testcase/failure") is not None
+
+
+def test_pytest_collects_one_test_for_each_call(folder: Path) -> None:
+    done = pytest_on(calls(folder, "thanks"))
+    assert done.returncode == 0, done.stdout
+    assert "hello.calls.yaml::presses 1 PASSED" in done.stdout
+
+
+def test_pytest_shows_the_transcript_of_a_failed_call(folder: Path) -> None:
+    done = pytest_on(calls(folder, "greet"))
+    assert done.returncode == 1
+    assert "hello.calls.yaml:7: hear: [greet]" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_pytest_shows_what_is_wrong_in_a_calls_file(folder: Path) -> None:
+    done = pytest_on(calls(folder, "[{word: x}]"))
+    assert done.returncode == 2
+    assert "hello.calls.yaml:7:16: error: heard is a prompt" in done.stdout
+
+
+def test_the_plugin_loads_nothing_heavy() -> None:
+    heavy = "{'yaml', 'pydantic', 'click', 'sma_flows.compiler'}"
+    code = f"import sma_flows.testing.plugin, sys; print(*({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_the_calls_of_the_six_flows() -> None:
+    """`make test` collects them as tests, too; here as the command plays them."""
+    result = run(ROOT / "flows" / "calls")
+    assert result.exit_code == 0, result.output

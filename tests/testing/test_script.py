@@ -1,0 +1,125 @@
+"""Call scripts: what they may say, and where a mistake is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from sma_flows.testing.script import STEP_KEYS, CallsFile, read_calls, seconds
+
+HEAD = "flow: dial-in.yaml\ncalls:\n  - call: one\n"
+
+
+def good(text: str) -> CallsFile:
+    file, found = read_calls(text, "x.calls.yaml")
+    assert found == []
+    assert file is not None
+    return file
+
+
+def wrong(text: str) -> list[str]:
+    file, found = read_calls(text, "x.calls.yaml")
+    assert file is None
+    return [f"{one.span.line}:{one.span.col} {one.message}" for one in found]
+
+
+def test_digits_stay_what_was_typed() -> None:
+    (call,) = good(HEAD + "    script:\n      - press: 0123#\n").calls
+    assert [(step.kind, step.value, step.where) for step in call.steps] == [("press", "0123#", "x.calls.yaml:5")]
+
+
+def test_a_call_says_who_calls_and_when() -> None:
+    text = HEAD + "    from: +14155550199\n    at: 2026-11-20T09:30-05:00\n    script: []\n"
+    (call,) = good(text).calls
+    assert (call.from_, call.to) == ("+14155550199", "+12065550199")
+    assert call.at == datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
+    assert call.inputs is None
+
+
+def test_inputs_make_an_outbound_call() -> None:
+    (call,) = good(HEAD + "    inputs: {guest: Ana}\n    answer: after 8s\n").calls
+    assert (call.inputs, call.answer) == ({"guest": "Ana"}, ("answers", 8.0))
+    assert (call.from_, call.to) == ("+12065550199", "+14155550123")
+
+
+def test_stubs_and_values_of_the_file_hold_for_its_calls() -> None:
+    file = good("flow: x.yaml\nenv: {A: a, B: b}\nstub: {h: ok}\ncalls:\n  - call: one\n    env: {B: c}\n")
+    assert file.calls[0].env == {"A": "a", "B": "c"}
+    assert file.calls[0].stubs == {"h": "ok"}
+
+
+EVERY_STEP = """
+      - hear: [welcome, {text: "part"}]
+      - press: star
+      - silence: 3x
+      - speak: 6s
+      - bot: {intent: Route, slots: {Department: Billing}, attributes: {}}
+      - bot: failed
+      - callee: no_answer
+      - callee_press: "1"
+      - meeting: ends
+      - update: {kind: notice}
+      - wait: 20s
+      - fail: bridge
+      - repeat: event
+      - hangup: callee
+      - expect: in_meeting
+      - expect: {dialled: "+12065550150", headers: {x-topic: billing}}
+      - expect: {calls: {verify_pin: 2}}
+      - expect: {pin: "12"}
+"""
+
+
+def test_every_step_can_be_written() -> None:
+    (call,) = good(f"{HEAD}    script:{EVERY_STEP}").calls
+    assert {step.kind for step in call.steps} == set(STEP_KEYS)
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("pres: 1", "5:9 there is no step 'pres'"),
+        ("press: hello", "5:16 'hello' are no keys of a telephone"),
+        ("silence: 3", "5:18 'silence' cannot be '3'"),
+        ("wait: soon", "5:15 'soon' is no length of time"),
+        ("hangup: both", "5:17 'hangup' cannot be 'both'"),
+        ("expect: in_room", "5:17 'expect' cannot be 'in_room'"),
+        ("bot: {slots: {}}", "5:14 the bot's intent is missing"),
+        ("expect: {calls: {h: often}}", "5:29 how often a hook ran is a number"),
+        ("hear:", "5:9 'hear' has no value"),
+        ("hear: [{word: x}]", "5:16 heard is a prompt, a variable or {text: ...}"),
+    ],
+)
+def test_a_wrong_step_is_told_with_its_place(step: str, said: str) -> None:
+    assert wrong(f"{HEAD}    script:\n      - {step}\n") == [said]
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    text = "flow: x.yaml\ncals: []\ncalls:\n  - call: one\n    stubs: {}\n    at: 2026-11-20T09:30\n  - from: a\n"
+    assert wrong(text) == [
+        "2:1 a calls file has no key 'cals'",
+        "5:5 a call has no key 'stubs'",
+        "6:9 '2026-11-20T09:30' does not say in which time zone",
+        "7:5 the call has no name",
+    ]
+
+
+def test_a_finding_names_file_line_and_column_and_what_to_type() -> None:
+    _, found = read_calls(f"{HEAD}    script:\n      - prss: 1\n", "x.calls.yaml")
+    said = "x.calls.yaml:5:9: error: there is no step 'prss'\n  = help: did you mean 'press'?"
+    assert [str(one) for one in found] == [said]
+
+
+def test_a_switch_that_does_not_exist_is_told() -> None:
+    (said,) = wrong(HEAD + "    switches: {overlapp: serial}\n")
+    assert said.startswith("4:15 there is no switch 'overlapp'")
+
+
+def test_two_calls_of_one_name_are_told() -> None:
+    assert wrong(HEAD + "  - call: one\n") == ["4:11 two calls are named 'one'"]
+
+
+@pytest.mark.parametrize(("text", "value"), [("20s", 20.0), ("500ms", 0.5), ("2m", 120.0), ("20", None)])
+def test_lengths_of_time(text: str, value: float | None) -> None:
+    assert seconds(text) == value
