@@ -140,7 +140,7 @@ def listener_key(desk: Desk, tag: str, key: str) -> None:
     """Rule 35: a key for the listener of this leg (rule 71), or for nobody."""
     listener = next((one for one in desk.listeners if one.leg == tag), None)
     if listener is None:
-        desk.warn(f"key {key} on {tag} is heard by nobody")
+        desk.warn(f"a key on {tag} is heard by nobody")  # which one may be part of a secret
         return
     params = listener.action.parameters()
     if not listener.buffer:
