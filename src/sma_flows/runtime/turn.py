@@ -37,7 +37,7 @@ class Turn:
         return Step(note, [], flow=self.flow)
 
     def frame(self) -> Frame:
-        """The working copy for this event, made at most once. Only with a saved call of a known revision."""
+        """A working copy for this event. It changes the saved call of the turn; only with one of a known revision."""
         call, flow = self.known()
         return Frame(flow, call, self.event, self.now)
 

@@ -16,7 +16,6 @@ from sma_flows.runtime.nodes.legs import (
     SendDigitsNode,
     VoiceFocusNode,
     WaitNode,
-    attendee_of,
     made_attendees,
 )
 from sma_flows.runtime.nodes.silent import ChooseNode, ReturnNode, RunNode, ScheduleNode, SetNode, TakeNode, UseNode
@@ -53,7 +52,6 @@ __all__ = [
     "HangupNode",
     "Listener",
     "Node",
-    "attendee_of",
     "effect_token",
     "made_attendees",
     "receive",
