@@ -7,7 +7,7 @@ import json
 import click
 
 from sma_flows.simulator.fidelity import LEDGER, SOURCES, held_by
-from sma_flows.simulator.switches import CHOICES, NOT_YET
+from sma_flows.simulator.switches import CHOICES
 
 __all__ = ["command"]
 
@@ -25,7 +25,7 @@ def command(as_json: bool) -> None:
     if as_json:
         rules = [rule._asdict() for rule in LEDGER]
         switches = {name: list(values) for name, values in CHOICES.items()}
-        click.echo(json.dumps({"rules": rules, "switches": switches, "not_yet": dict(NOT_YET)}, ensure_ascii=False))
+        click.echo(json.dumps({"rules": rules, "switches": switches}, ensure_ascii=False))
         return
     for rule in LEDGER:
         asked = f" [{', '.join(rule.switches)}]" if rule.switches else ""

@@ -20,6 +20,9 @@ class Rule(NamedTuple):
     test: str
 
 
+MEETING_SWITCHES: Final = ("same_meeting_token_after_end",)
+"""Switches of the meetings API (what CreateMeeting answers to a token of a meeting that is over): no rule of a call."""
+
 SOURCES: Final = ("documented", "observed", "inferred", "switch")
 
 LEDGER: Final = (
