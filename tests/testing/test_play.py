@@ -94,6 +94,18 @@ def test_a_hook_that_fails(folder: Path, stub: str) -> None:
     play(folder, '- press: "1111"\n- hear: sorry\n- expect: hung_up', stub)
 
 
+def test_a_hook_takes_virtual_time_and_the_caller_can_leave_meanwhile(folder: Path) -> None:
+    played = play(folder, '- press: "1111"\n- wait: 300ms\n- hangup: caller', "{ok: {guests: 2}, after: 1s}")
+    kinds = [turn.kind for turn in played.turns]
+    assert kinds == ["NEW_INBOUND_CALL", "ACTION_SUCCESSFUL", "HANGUP"]
+    assert played.turns[1].delay_ms == 1000
+
+
+def test_a_hook_that_takes_more_than_its_budget_fails_and_its_budget_is_spent(folder: Path) -> None:
+    played = play(folder, '- press: "1111"\n- hear: sorry', "{ok: {guests: 2}, after: 3s}")
+    assert played.turns[1].delay_ms == 2000
+
+
 def test_a_stub_with_an_outcome_that_is_not_declared_is_told(folder: Path) -> None:
     assert "the stub of check_pin gives 'maybe': it can give ok, wrong" in fails(folder, '- press: "1111"', "maybe").why
 
@@ -152,7 +164,7 @@ def test_a_call_that_nothing_can_end_fails_at_once_as_stuck(folder: Path, monkey
             result.response["Actions"] = []
         return result
 
-    monkeypatch.setattr("sma_flows.testing.play.handle", forgets)
+    monkeypatch.setattr("sma_flows.testing.targets.handle", forgets)
     error = fails(folder, '- press: "1111"\n- hear: sorry')
     assert error.why == "stuck: nobody is asked anything, no timer runs, and the call is not over"
     assert error.where == "x.calls.yaml:7"
@@ -166,5 +178,5 @@ def test_a_repeated_event_that_is_answered_differently_is_told(folder: Path, mon
         result.response["TransactionAttributes"] = {"n": "x" * next(answers)}
         return result
 
-    monkeypatch.setattr("sma_flows.testing.play.handle", differs)
+    monkeypatch.setattr("sma_flows.testing.targets.handle", differs)
     assert fails(folder, "- repeat: event").why == "the repeated event is answered differently"

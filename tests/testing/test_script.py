@@ -123,3 +123,18 @@ def test_two_calls_of_one_name_are_told() -> None:
 @pytest.mark.parametrize(("text", "value"), [("20s", 20.0), ("500ms", 0.5), ("2m", 120.0), ("20", None)])
 def test_lengths_of_time(text: str, value: float | None) -> None:
     assert seconds(text) == value
+
+
+@pytest.mark.parametrize(
+    ("stub", "told"),
+    [
+        ("{ok: {}, wrong: {}}", "a reply has one outcome"),
+        ("{ok: 3}", "the results of 'ok' are a map"),
+        ("[[ok]]", "a reply is"),
+    ],
+)
+def test_a_stub_that_is_no_reply_is_told_with_its_place(stub: str, told: str) -> None:
+    file, found = read_calls(HEAD + f"    stub: {{check: {stub}}}\n", "x.calls.yaml")
+    assert file is None
+    assert [one.help.startswith(told) for one in found] == [True]
+    assert found[0].span.line == 4

@@ -16,6 +16,7 @@ from sma_flows.cli.console import WrongUsage, err, exit_with, say_json
 
 if TYPE_CHECKING:
     from sma_flows.testing.script import CallScript, CallsFile
+    from sma_flows.testing.targets import Target
 
 __all__ = ["command"]
 
@@ -25,6 +26,9 @@ Examples:
   sma-flows test flows/calls/dial-in.calls.yaml
   sma-flows test flows/calls --junit build/calls.xml    for a build server
   sma-flows test flows/calls --json | jq
+  sma-flows test flows/calls --fresh                    a new process for each event
+  sma-flows test flows/calls --target http://127.0.0.1:9000    the function that answers there
+  sma-flows test flows/calls --target lambda:my-function       a deployed one
 
 \b
 Calls are played in virtual time on a model of the telephone service: no network, no credentials, no waiting.
@@ -43,6 +47,8 @@ class _Told:
     line: int
     problem: str
     seconds: float
+    left_out: tuple[str, ...] = ()
+    played: bool = True
 
     def as_object(self) -> dict[str, Any]:
         return {
@@ -52,6 +58,8 @@ class _Told:
             "ok": not self.problem,
             "problem": self.problem,
             "seconds": round(self.seconds, 4),
+            "played": self.played,
+            "left_out": list(self.left_out),
         }
 
 
@@ -59,14 +67,19 @@ class _Told:
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write a JUnit XML report to this file.")
-def command(paths: tuple[str, ...], as_json: bool, junit: Path | None) -> None:
+@click.option("--fresh", is_flag=True, help="Answer each event in a process that has never answered one.")
+@click.option("--target", metavar="FUNCTION", help="Who answers: a Lambda invoke URL, lambda:NAME, or an ARN.")
+def command(paths: tuple[str, ...], as_json: bool, junit: Path | None, fresh: bool, target: str | None) -> None:
     """Play the calls of *.calls.yaml files, or of all such files below folders, and tell which did not go as written.
 
     A failing call is shown with its transcript up to the first difference and the file:line of the step.
     """
     begin = time.perf_counter()
+    if fresh and target:
+        raise WrongUsage("--fresh is for flows that answer here: leave it out, or --target.")
+    who = _Who(_target(target) if target else None, fresh)
     told, calls = _read(_files(paths))
-    told += [_played(file, script) for file, script in _with_progress(calls, quiet=as_json)]
+    told += [_played(file, script, who) for file, script in _with_progress(calls, quiet=as_json)]
     failed = [one for one in told if one.problem]
     if junit is not None:
         _write(junit, told)
@@ -76,7 +89,11 @@ def command(paths: tuple[str, ...], as_json: bool, junit: Path | None) -> None:
         for one in failed:
             click.echo(f"{one.problem}\n")
         seconds = time.perf_counter() - begin
-        went = f"{len(calls)} call{'s' if len(calls) != 1 else ''} played in {seconds:.1f} s"
+        for reason in dict.fromkeys(reason for one in told for reason in one.left_out):
+            names = [one.call for one in told if reason in one.left_out]
+            click.echo(f"Left out: {reason}: {', '.join(names)}")
+        count = sum(one.played for one in told if one.call)
+        went = f"{count} call{'s' if count != 1 else ''} played in {seconds:.1f} s"
         click.echo(f"{went}: {f'{len(failed)} failed' if failed else 'all as written'}")
     exit_with(1 if failed else 0)
 
@@ -108,16 +125,40 @@ def _read(files: list[Path]) -> tuple[list[_Told], list[tuple[CallsFile, CallScr
     return told, calls
 
 
-def _played(file: CallsFile, script: CallScript) -> _Told:
-    from sma_flows.errors import SmaFlowsError
-    from sma_flows.testing.play import play_call
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """Who answers: a target, or the flow in process, in a fresh process per event or not."""
 
-    begin, problem = time.perf_counter(), ""
+    target: Target | None
+    fresh: bool
+
+
+def _target(text: str) -> Target:
+    from sma_flows.testing.targets import TargetError, target_of
+
     try:
-        play_call(file.flow, script)
+        return target_of(text)
+    except TargetError as error:
+        raise WrongUsage(f"--target: {error}.") from None
+
+
+def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
+    from sma_flows.errors import SmaFlowsError
+    from sma_flows.testing.play import play_call, unplayable_at
+    from sma_flows.testing.targets import TargetError
+
+    why_not = unplayable_at(who.target, script)
+    if why_not:
+        return _Told(str(file.path), script.name, script.span.line, "", 0.0, (why_not,), played=False)
+    begin, problem = time.perf_counter(), ""
+    left_out: tuple[str, ...] = ()
+    try:
+        left_out = play_call(file.flow, script, target=who.target, fresh=who.fresh).left_out
+    except TargetError as error:
+        raise WrongUsage(f"{error}.") from None
     except SmaFlowsError as error:
         problem = f"{script.name}\n{error}"
-    return _Told(str(file.path), script.name, script.span.line, problem, time.perf_counter() - begin)
+    return _Told(str(file.path), script.name, script.span.line, problem, time.perf_counter() - begin, left_out)
 
 
 def _with_progress(calls: list[tuple[CallsFile, CallScript]], *, quiet: bool) -> Iterator[tuple[CallsFile, CallScript]]:

@@ -154,6 +154,12 @@ class Phone:
             times.append(self._due[0][0])
         return min(times, default=None)
 
+    @property
+    def next_ms(self) -> int | None:
+        """Milliseconds until something happens by itself: a timer, an answer on its way, a party; None: never."""
+        at = self._next()
+        return None if at is None else max(0, at - self.now_ms)
+
     def _step(self, at: int) -> None:
         """Go to *at*, which is not after the next thing, and let happen what is due."""
         passed, self.now_ms = at - self.now_ms, at

@@ -17,6 +17,7 @@ from sma_flows.flow.diagnostics import did_you_mean
 from sma_flows.flow.nodes import Document, Mapping_, Node, Scalar, Seq, Span
 from sma_flows.flow.source import load_document, load_text
 from sma_flows.simulator.switches import SwitchError, Switches
+from sma_flows.testing.stubs import StubError, reaction, seconds
 
 __all__ = ["CallScript", "CallsFile", "Finding", "Step", "load_calls", "read_calls"]
 
@@ -37,9 +38,6 @@ STEP_KEYS: Final = (
 SITUATIONS: Final = ("in_meeting", "bridged", "recording", "on_hold", "hung_up")
 CALL_TOTALS: Final = ("ends_in", "calls", "secrets_seen", "var")
 CALLEE: Final = ("answers", "no_answer", "busy", "hangs_up")
-
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,8 @@ class Step:
 class CallScript:
     """One call: who calls whom and when, what happens, and what must be true at its end.
 
-    ``answer`` is for outbound calls: (``answers`` | ``no_answer`` | ``busy``, seconds of ringing).
+    ``answer`` is for outbound calls: (``answers`` | ``no_answer`` | ``busy``, seconds of ringing). ``timed``: the
+    script says when the call is.
     """
 
     name: str
@@ -84,6 +83,7 @@ class CallScript:
     from_: str
     to: str
     at: datetime
+    timed: bool
     headers: Mapping[str, str]
     inputs: Mapping[str, Any] | None
     answer: tuple[str, float]
@@ -147,12 +147,6 @@ def plain(node: Node) -> Any:
     if isinstance(node, Seq):
         return [plain(item) for item in node.items]
     return {key.text: plain(value) for key, value in node.entries}
-
-
-def seconds(text: str) -> float | None:
-    """``20s`` as seconds; None when it is no length of time."""
-    match = _DURATION.fullmatch(text.strip())
-    return float(match[1]) * _UNITS[match[2]] if match else None
 
 
 class _Reader:
@@ -235,15 +229,29 @@ class _Reader:
             from_=text("from", OWN_NUMBER if outbound else CALLER),
             to=text("to", CALLER if outbound else OWN_NUMBER),
             at=self._time(at) if at is not None else SOME_DAY,
+            timed=at is not None,
             headers=self._map(node.get("headers"), "headers"),
             inputs=self._map(inputs, "inputs") if outbound else None,
             answer=self._answer(node.get("answer")),
             env=both("env"),
-            stubs=both("stub"),
+            stubs=self._stubs(node.get("stub"), common.get("stub")),
             switches=self._switches(both("switches"), node.get("switches") or common.get("switches") or node),
             steps=tuple(self._steps(steps)) if steps is not None else (),
             expect=plain(expect) if isinstance(expect, Mapping_) else {},
         )
+
+    def _stubs(self, *given: Node | None) -> dict[str, Any]:
+        """Stubs of the call in front of those of the file; each reply must be one."""
+        merged: dict[str, Any] = {}
+        for node in reversed([node for node in given if node is not None]):
+            merged.update(self._map(node, "stub"))
+            for _, value in node.entries if isinstance(node, Mapping_) else ():
+                for item in value.items if isinstance(value, Seq) else (value,):
+                    try:
+                        reaction(plain(item))
+                    except StubError as error:
+                        raise _Mistake(item, f"{shown(plain(item))} is no reply of a hook", str(error)) from None
+        return merged
 
     def _switches(self, values: Mapping[str, str], at: Node) -> Switches:
         try:

@@ -16,16 +16,21 @@ from sma_flows.flow.diagnostics import render_text
 from sma_flows.hooks import Call, Reply
 from sma_flows.plan import FlowPlan, Plan
 from sma_flows.runtime.ask import FAILED, Ask, Secret, ServiceReply
+from sma_flows.runtime.invoke import ANSWER_S
 from sma_flows.runtime.program import Program
 from sma_flows.services.builtins import Ports
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.ports import SystemClock
 from sma_flows.services.setup import HOOKS, STORE, open_services
 from sma_flows.testing.script import CallScript
+from sma_flows.testing.stubs import Reaction, reaction
 
-__all__ = ["UnplayableError", "World", "compiled", "open_world"]
+__all__ = ["UnplayableError", "World", "WorldSpec", "compiled", "world_of"]
 
 LOCAL_ENV: Final = "local.env"
+
+
+_SEEN: Final = ("ran", "turns", "asked", "problems", "secrets", "tokens")
 
 
 class UnplayableError(SmaFlowsError):
@@ -55,6 +60,16 @@ class World:
     problems: list[str] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
+    spent_ms: int = 0
+
+    def seen(self) -> dict[str, Any]:
+        """What stubs and counters know of the call so far, to be taken over elsewhere with :meth:`see`."""
+        return {name: getattr(self, name) for name in _SEEN}
+
+    def see(self, seen: Mapping[str, Any]) -> None:
+        """Take over what another world of the same call knows."""
+        for name in _SEEN:
+            setattr(self, name, seen[name])
 
     def close(self) -> None:
         """Let the store go: a thousand calls shall not hold a thousand stores."""
@@ -65,31 +80,35 @@ class World:
         """Do what is asked: as the call's ``stub`` says, else with the real hook against an empty store."""
         self.secrets.update(value.reveal() for value in ask.args if isinstance(value, Secret))
         name = ask.name if ask.port == "hook" else ask.port
-        if ask.port != "hook":
-            if name in self.stubs:
-                return self._scripted_port(name)
-        elif name in self.stubs:
-            declared = {key: value for key, value in ask.hook.items() if key not in ("builtin", "with")}
-            self.services.functions = {**self.services.functions, (ask.revision, ask.name): self._stub(ask)}
-            ask = ask._replace(hook=declared)
-        elif "builtin" in ask.hook:
-            self.ran[name] += ask.token not in self.tokens  # the callee knows the token and does it once
-            self.tokens.add(ask.token)
+        if name in self.stubs:
+            reply = self._scripted(ask, name, deadline)
+        elif ask.port == "hook" and "builtin" not in ask.hook:
+            self.services.functions = {**self.services.functions, (ask.revision, name): self._counted(ask)}
+            reply = self.services.perform(ask, deadline)
         else:
-            self.services.functions = {**self.services.functions, (ask.revision, ask.name): self._counted(ask)}
-        reply = self.services.perform(ask, deadline)
+            if ask.port == "hook":
+                self.ran[name] += ask.token not in self.tokens  # the callee knows the token and does it once
+                self.tokens.add(ask.token)
+            reply = self.services.perform(ask, deadline)
         self.asked.append((ask, reply))
         return reply
 
-    def _scripted_port(self, name: str) -> ServiceReply:
-        turn = self._turn(name)
-        self.ran[name] += 1
-        if turn in ("raises", "late"):
-            return FAILED
-        if isinstance(turn, str):
-            return ServiceReply(turn)
-        ((outcome, values),) = turn.items()
-        return ServiceReply(outcome, values or {})
+    def _scripted(self, ask: Ask, name: str, deadline: float) -> ServiceReply:
+        """The next reply of a stub; its time is virtual. A hook's goes through memo and limits as a real one does."""
+        if ask.port != "hook":
+            self.ran[name] += 1
+            turn = self._turn(name)
+            in_time = self._spend(ask, turn)
+            return ServiceReply(turn.outcome, turn.values) if in_time and not turn.fails else FAILED
+        declared = {key: value for key, value in ask.hook.items() if key not in ("builtin", "with")}
+        self.services.functions = {**self.services.functions, (ask.revision, name): self._stub(ask)}
+        return self.services.perform(ask._replace(hook=declared), deadline)
+
+    def _spend(self, ask: Ask, turn: Reaction) -> bool:
+        """Let virtual time pass; False: more than the hook's budget, or than one answer may take."""
+        allowed = max(0, min(ask.budget_ms, round(ANSWER_S * 1000) - self.spent_ms))
+        self.spent_ms += min(allowed, turn.after_ms)
+        return turn.after_ms <= allowed
 
     def _counted(self, ask: Ask) -> Callable[..., object]:
         inner = self.services.functions.get((ask.revision, ask.name))
@@ -110,26 +129,27 @@ class World:
         def run(_call: Call, *_args: object) -> object:
             self.ran[ask.name] += 1
             turn = self._turn(ask.name)
-            if turn in ("raises", "late"):
+            if not self._spend(ask, turn) or turn.fails:
                 raise PlanError("the call script says so")
-            outcome, values = (turn, {}) if isinstance(turn, str) else next(iter(turn.items()))
-            if outcome not in outcomes:
+            if turn.outcome not in outcomes:
                 known = ", ".join([*outcomes, "raises", "late"])
-                self.problems.append(f"the stub of {ask.name} gives '{outcome}': it can give {known}")
+                self.problems.append(f"the stub of {ask.name} gives '{turn.outcome}': it can give {known}")
                 raise PlanError("no such outcome")
-            types = outcomes[outcome] or {}
-            return Reply(outcome, **{key: _typed(value, types.get(key) or {}) for key, value in (values or {}).items()})
+            types = outcomes[turn.outcome] or {}
+            return Reply(
+                turn.outcome, **{key: _typed(value, types.get(key) or {}) for key, value in turn.values.items()}
+            )
 
         return run
 
-    def _turn(self, name: str) -> Any:
+    def _turn(self, name: str) -> Reaction:
         """The reply whose turn it is; the last one stays."""
         stub = self.stubs[name]
         if not isinstance(stub, list):
-            return stub
+            return reaction(stub)
         turn = self.turns[name]
         self.turns[name] += 1
-        return stub[min(turn, len(stub) - 1)]
+        return reaction(stub[min(turn, len(stub) - 1)])
 
 
 def _typed(value: Any, kind: Mapping[str, Any]) -> Any:
@@ -156,24 +176,49 @@ def compiled(path: str, _changed: int) -> Plan:
     return result.plan
 
 
-def open_world(flow: Path, script: CallScript) -> World:
-    """Everything one call needs, fresh: hooks of the flow's folder, its ``local.env``, an empty store.
+@dataclass(frozen=True, slots=True)
+class WorldSpec:
+    """What the world of one call is made of; :meth:`open` makes it, as often as one likes.
+
+    ``root`` holds the hooks; ``values`` are those of ``env.NAME``; ``stubs`` as in a calls file; ``store`` is
+    ``memory`` or a file.
+    """
+
+    plan: Plan
+    flow: str
+    root: Path
+    values: Mapping[str, str]
+    stubs: Mapping[str, Any]
+    at: datetime
+    store: str = "memory"
+
+    def open(self) -> World:
+        """Everything one call needs, fresh.
+
+        Raises:
+            UnplayableError: a value or a hook is missing.
+        """
+        try:
+            opened = open_services(self.plan, {**self.values, HOOKS: str(self.root), STORE: self.store}, self.root)
+            program = Program.load(opened.plan, self.values)
+        except PlanError as error:
+            raise UnplayableError(f"{error} (give values with `env:` in the calls file)") from None
+        clock = _Clock(self.at)
+        opened.services.clock = clock
+        return World(program, opened.plan.flow(self.flow), opened.services, clock, self.stubs)
+
+
+def world_of(flow: Path, script: CallScript) -> WorldSpec:
+    """The world of a call of a calls file: hooks of the flow's folder, its ``local.env``, an empty store.
 
     Raises:
-        UnplayableError: no such flow, or it cannot run.
+        UnplayableError: no such flow, or it does not compile.
     """
     if not flow.is_file():
         raise UnplayableError(f"there is no flow '{flow}'")
     plan = _without_stubbed(compiled(str(flow), flow.stat().st_mtime_ns), script.stubs)
     values = {**_local_values(flow.parent / LOCAL_ENV), **script.env}
-    try:
-        opened = open_services(plan, {**values, HOOKS: str(flow.parent), STORE: "memory"}, flow)
-        program = Program.load(opened.plan, values)
-    except PlanError as error:
-        raise UnplayableError(f"{error} (give values with `env:` in the calls file)") from None
-    clock = _Clock(script.at)
-    opened.services.clock = clock
-    return World(program, next(iter(opened.plan.revisions.values())), opened.services, clock, script.stubs)
+    return WorldSpec(plan, next(iter(plan.flows)), flow.parent, values, script.stubs, script.at)
 
 
 def _without_stubbed(plan: Plan, stubs: Mapping[str, Any]) -> Plan:

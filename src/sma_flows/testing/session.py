@@ -1,0 +1,279 @@
+"""One simulated call, seen and steered from outside: the line, who answers, what the caller hears, what happened.
+
+Everything that plays calls stands on a session: call scripts, the fixture ``call``, the fault matrix, the fuzzer, the
+telephone in the terminal. A session knows nothing of what should happen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sma_flows.plan import FlowPlan
+from sma_flows.runtime.ask import Secret
+from sma_flows.simulator.driver import Party, Phone
+from sma_flows.simulator.messages import BotResult, Hears
+from sma_flows.simulator.model import World as Service
+from sma_flows.simulator.switches import Switches
+from sma_flows.testing.heard import Ear, Heard
+from sma_flows.testing.targets import Target, TargetError, Turn
+
+__all__ = ["BREAKABLE", "SITUATIONS", "Session", "service_of"]
+
+QUESTIONS: Final = ("SpeakAndGetDigits", "PlayAudioAndGetDigits")
+
+MOST_TICKS: Final = 10_000
+"""More timers than that while nobody does anything: the call goes in circles."""
+
+SITUATIONS: Final = ("in_meeting", "bridged", "recording", "on_hold", "hung_up")
+"""What can be expected of a call at one moment, by word."""
+
+
+def service_of(at: datetime, numbers: Sequence[str] = ()) -> Service:
+    """The service around a call that begins *at*; *numbers* belong to the account."""
+    return Service(
+        started_ms=round(at.timestamp() * 1000), day=f"{at:%Y/%m/%d}", numbers=frozenset(filter(None, numbers))
+    )
+
+
+class Session:
+    """A call on the virtual service that *target* answers.
+
+    ``phone`` is the line: everything a party can do is done through it. ``turns`` are the events so far; ``heard`` is
+    what the caller heard since it was last cleared, by the names of the flow's prompts; ``lines`` is the transcript,
+    without keys and secrets; ``variables`` are the flow's, by full name, as the last event left them; ``unreachable``
+    says that there is nobody who answers. *at* is the wall clock when the call begins.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        plan: FlowPlan,
+        *,
+        at: datetime,
+        service: Service | None = None,
+        switches: Switches | None = None,
+        parties: Sequence[Party] = (),
+        bots: Sequence[BotResult] = (),
+        on_turn: Callable[[Turn], None] | None = None,
+    ) -> None:
+        self.target = target
+        self.at = at
+        self.whole = service or service_of(at)
+        self.turns: list[Turn] = []
+        self.variables: dict[str, Any] = {}
+        self.heard: list[Heard] = []
+        self.lines: list[str] = []
+        self.secrets: set[str] = set()
+        self.unreachable: TargetError | None = None
+        self._ear = Ear(plan)
+        self._read = 0
+        self._spoke = False
+        self._broken = False
+        self._on_turn = on_turn
+        self.phone = Phone(
+            self._answer,
+            world=self.whole,
+            switches=switches,
+            parties=parties,
+            bots=bots,
+            delay_ms=lambda _event: self.turns[-1].delay_ms if self.turns else 0,
+        )
+
+    # ---- the function ----------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> datetime:
+        """What the clock on the wall says."""
+        return self.at + timedelta(milliseconds=self.phone.now_ms)
+
+    def _answer(self, event: dict[str, Any]) -> object:
+        if self._broken and event["InvocationEventType"] == "ACTION_FAILED":
+            self.mend()
+        try:
+            turn = self.target.answer(json.dumps(event, ensure_ascii=False), self.phone.now_ms, self.now)
+        except TargetError as error:  # to the service a function that fails; to whoever plays the call the end of it
+            self.unreachable = error
+            raise
+        self.turns.append(turn)
+        if turn.values:
+            self.variables = dict(turn.values)
+            self.secrets.update(value.reveal() for value in turn.values.values() if isinstance(value, Secret))
+        self.note(_told(event, turn))
+        if self._on_turn is not None:
+            self._on_turn(turn)
+        return json.loads(turn.response) if turn.response else ""
+
+    # ---- breaking things -------------------------------------------------------------------------------------------
+
+    def break_next(self, verb: str) -> None:
+        """From now on the service cannot do what *verb* (of :data:`BREAKABLE`) needs, until it has failed once."""
+        network = self.phone.network
+        self.phone.network = replace(network, world=replace(network.world, **BREAKABLE[verb]))
+        self._broken = True
+
+    def mend(self) -> None:
+        """The service can do everything again."""
+        self._broken = False
+        self.phone.network = replace(self.phone.network, world=self.whole)
+
+    # ---- time and sound --------------------------------------------------------------------------------------------
+
+    def tick(self) -> bool:
+        """Let the next thing happen; False when nothing will happen by itself."""
+        ahead = self.phone.next_ms
+        if self.phone.over or ahead is None:
+            return False
+        self.phone.wait(ahead)
+        self.listen()
+        return True
+
+    def rest(self) -> bool:
+        """Let time pass until it is somebody's turn, or nothing happens any more; False: the call goes in circles."""
+        for _ in range(MOST_TICKS):
+            self.listen()
+            if self.resting or not self.tick():
+                return True
+        return False
+
+    @property
+    def resting(self) -> bool:
+        """It is the turn of a person: keys are awaited, something is recorded, two parties talk, somebody is called."""
+        network = self.phone.network
+        if self.phone.over:
+            return True
+        if network.queue or network.delivered or any(one.buffer for one in network.listeners):
+            return False
+        running = network.running
+        if running is None:
+            return bool(network.joined) and not network.rest
+        kind = running.action.type
+        if kind != "RecordAudio":
+            self._spoke = False
+        if kind in QUESTIONS:
+            return running.phase == "collect" and not running.digits
+        if kind == "RecordAudio":
+            return not self._spoke
+        return kind in ("StartBotConversation", "CallAndBridge")
+
+    @property
+    def stuck(self) -> bool:
+        """Nobody is asked anything, no timer runs, nobody talks with anybody, and the call is not over."""
+        network = self.phone.network
+        return network.idle and not network.joined and not network.listeners and not self.phone.over
+
+    @property
+    def running(self) -> str:
+        """The action that is going on; empty when there is none."""
+        running = self.phone.network.running
+        return running.action.type if running is not None else ""
+
+    def spoke(self) -> None:
+        """Somebody spoke into the recording: it now runs to its end by itself."""
+        self._spoke = True
+
+    def situation(self, wanted: str) -> bool:
+        """Whether the call is in this situation (:data:`SITUATIONS`)."""
+        network = self.phone.network
+        if wanted == "hung_up":
+            return self.phone.over
+        if wanted == "recording":
+            return self.running == "RecordAudio"
+        if wanted == "on_hold":
+            return not network.joined and self._last_sound() in ("audio", "ringback")
+        return network.joined.startswith("meeting" if wanted == "in_meeting" else "bridge")
+
+    def _last_sound(self, leg: str = "LEG-A") -> str:
+        for entry in reversed(self.phone.transcript):
+            if entry.kind == "output" and isinstance(entry.value, Hears) and entry.value.leg == leg:
+                return entry.value.what
+        return ""
+
+    def listen(self) -> list[Heard]:
+        """What the caller has heard since the last look; also added to ``heard`` and to the transcript."""
+        entries = self.phone.transcript[self._read :]
+        self._read += len(entries)
+        fresh: list[Heard] = []
+        for entry in entries:
+            if entry.kind != "output" or not isinstance(entry.value, Hears) or entry.value.leg != "LEG-A":
+                continue
+            sound = entry.value
+            if sound.what == "speech":
+                new = self._ear.text(sound.text)
+            elif sound.what == "bot":
+                new = self._welcome()
+            elif sound.what in ("audio", "ringback") and "/" in sound.text:
+                new = [self._ear.file(sound.text.partition("/")[2], self.variables)]
+            else:
+                new = []
+            fresh += new
+            for each in new:
+                self.note(f"hears {each}", entry.at_ms)
+        self.heard += fresh
+        return fresh
+
+    def _welcome(self) -> list[Heard]:
+        """What a bot says first."""
+        started = [action for action in self.actions() if action["Type"] == "StartBotConversation"]
+        messages = (started[-1]["Parameters"].get("Configuration") or {}).get("WelcomeMessages") if started else ()
+        return [heard for message in messages or () for heard in self._ear.text(str(message.get("Content", "")))]
+
+    # ---- what happened ---------------------------------------------------------------------------------------------
+
+    def actions(self) -> list[dict[str, Any]]:
+        """All actions that were answered so far, in order."""
+        return [action for turn in self.turns for action in turn.actions]
+
+    @property
+    def states(self) -> list[str]:
+        """States in which the call stood after each event, asides together with the bridge or meeting behind them."""
+        return [state for turn in self.turns for state in (turn.after.state, turn.after.base) if state]
+
+    @property
+    def last_states(self) -> set[str]:
+        """The state in which the call stood last, and the bridge or meeting behind it."""
+        last = next((turn for turn in reversed(self.turns) if turn.after.state), None)
+        return {last.after.state, last.after.base} - {""} if last is not None else set()
+
+    def note(self, words: str, at_ms: int | None = None) -> None:
+        """Add a line to the transcript."""
+        at = self.phone.now_ms if at_ms is None else at_ms
+        self.lines.append(f"{at / 1000:8.1f} s  {words}")
+
+
+def _told(event: Mapping[str, Any], turn: Turn) -> str:
+    """One event in one line: what it was, where it led, what ran. Never keys."""
+    kind = str(event.get("InvocationEventType"))
+    data = event.get("ActionData") or {}
+    action = str(data.get("Type", "")) if kind.startswith("ACTION") else ""
+    error = str(data.get("ErrorType") or data.get("Error") or "")
+    before, after = str(turn.before), str(turn.after)
+    went = f"{before} -> {after}" if before != after else after
+    ran = ", ".join(ask.name or ask.port for ask in turn.asks)
+    words = " ".join(filter(None, (kind, action, error)))
+    return f"{words:<46} {went}" + (f"  (ran {ran})" if ran else "")
+
+
+class _Everything(frozenset[str]):
+    """Holds whatever one asks for."""
+
+    def __contains__(self, _one: object) -> bool:
+        return True
+
+
+_EVERYTHING: Final = _Everything()
+
+BREAKABLE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "say": {"speech_error": "SystemException"},
+    "gather": {"speech_error": "SystemException"},
+    "menu": {"speech_error": "SystemException"},
+    "bridge": {"calls": 10},
+    "bot": {"bots_throttled": True},
+    "play": {"missing_audio": _EVERYTHING},
+    "record": {"unwritable": _EVERYTHING},
+    "join_meeting": {"dead_tokens": _EVERYTHING},
+}
+"""How the service is broken, so that the next action of a verb fails."""

@@ -1,0 +1,220 @@
+"""Who answers the events of a simulated call.
+
+The same call scripts run against the flow in this process, in a fresh process for each event
+(:mod:`sma_flows.testing.fresh`), against any HTTP endpoint that behaves like a Lambda invoke URL (``sam local
+start-lambda``, the runtime interface emulator), and against a deployed function. Only in process the hooks can be
+scripted and the clock set; a target says so (:attr:`Target.scripted`).
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol, runtime_checkable
+
+from sma_flows.errors import SmaFlowsError
+from sma_flows.runtime import callstate
+from sma_flows.runtime.ask import Ask
+from sma_flows.runtime.invoke import Position, handle
+from sma_flows.testing.world import World
+
+__all__ = ["Deployed", "FunctionError", "InProcess", "Invoked", "Target", "TargetError", "Turn", "target_of", "turn_of"]
+
+INVOKE_PATH: Final = "/2015-03-31/functions/function/invocations"
+"""Path of the runtime interface emulator; added to a URL that has no path of its own."""
+
+ANSWER_S: Final = 20.0
+"""Longest wait for a function over HTTP: the service's own limit (contract 7.1)."""
+
+
+class TargetError(SmaFlowsError):
+    """The function cannot be reached at all: nothing that a caller could hear comes of it."""
+
+
+class FunctionError(SmaFlowsError):
+    """The function raised, or ran out of time: what the service calls an invocation error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One event that was delivered, and what came back.
+
+    ``event`` and ``response`` are JSON text, as they would travel. ``before`` and ``after`` say where the call was and
+    is. ``values`` are the variables in this moment, by full name. What only a flow in process tells is empty for other
+    targets: ``asks`` (what the world was asked), ``note``, ``fault`` (an exception inside the runtime).
+    """
+
+    at_ms: int
+    event: str
+    response: str
+    before: Position
+    after: Position
+    note: str = ""
+    asks: tuple[Ask, ...] = ()
+    values: Mapping[str, Any] | None = field(default=None, repr=False)
+    fault: str = ""
+    delay_ms: int = 0
+
+    @property
+    def kind(self) -> str:
+        """``InvocationEventType``."""
+        return str(json.loads(self.event).get("InvocationEventType"))
+
+    @property
+    def actions(self) -> list[dict[str, Any]]:
+        """The actions of the answer, fresh objects."""
+        answer = json.loads(self.response) if self.response else None
+        found = answer.get("Actions") if isinstance(answer, dict) else None
+        return list(found or ())
+
+
+@runtime_checkable
+class Target(Protocol):
+    """Something that answers events as JSON text."""
+
+    scripted: bool
+    """Stubs of hooks, the clock and the values of the environment are those of the call script."""
+
+    def answer(self, event: str, at_ms: int, now: datetime) -> Turn:
+        """The answer to one event that comes at virtual time *at_ms*, which is *now* for the flow.
+
+        Raises:
+            TargetError: nobody is there.
+            FunctionError: the function failed; the service will try again.
+        """
+        ...
+
+
+class InProcess:
+    """The flow in this process, with the world of one call."""
+
+    scripted = True
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def answer(self, event: str, at_ms: int, now: datetime) -> Turn:
+        """See :class:`Target`. Never raises: what the runtime runs into is ``fault``."""
+        world = self.world
+        world.clock.at = now
+        world.spent_ms = 0
+        result = handle(world.program, json.loads(event), now=now, services=world)
+        return Turn(
+            at_ms,
+            event,
+            json.dumps(result.response),
+            result.before,
+            result.after,
+            result.note,
+            result.asks,
+            result.values,
+            result.fault,
+            world.spent_ms,
+        )
+
+
+def turn_of(event: str, response: str, at_ms: int) -> Turn:
+    """A turn from texts alone: position and variables are read from the saved call that travels with them."""
+    told = json.loads(event)
+    answer = json.loads(response) if response else None
+    before = callstate.load(told.get("CallDetails", {}).get("TransactionAttributes") or {})
+    attributes = answer.get("TransactionAttributes") if isinstance(answer, dict) else None
+    after = callstate.load(attributes) if attributes else before
+    values = {name: value for name, value in (after.vars if after else {}).items() if not name.startswith("@")}
+    return Turn(at_ms, event, response, _position(before), _position(after), values=values or None)
+
+
+def _position(call: callstate.Call | None) -> Position:
+    return Position(call.pos, call.base) if call is not None else Position()
+
+
+class Invoked:
+    """A function behind HTTP: POST the event, read the answer (Lambda's Invoke, the runtime interface emulator).
+
+    *url* without a path gets that of the emulator. One request at a time.
+    """
+
+    scripted = False
+
+    def __init__(self, url: str, timeout_s: float = ANSWER_S) -> None:
+        scheme, _, rest = url.partition("://")
+        if scheme not in ("http", "https") or not rest:
+            raise TargetError(f"'{url}' is no address of a function: write http://127.0.0.1:9000")
+        self.url = url if "/" in rest.rstrip("/") else url.rstrip("/") + INVOKE_PATH
+        self.timeout_s = timeout_s
+
+    def answer(self, event: str, at_ms: int, now: datetime) -> Turn:  # noqa: ARG002 - its clock is its own
+        """See :class:`Target`."""
+        request = urllib.request.Request(  # noqa: S310 - http or https, see __init__
+            self.url, data=event.encode(), headers={"Content-Type": "application/json"}, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout_s) as reply:  # noqa: S310
+                text = reply.read().decode()
+                failed = reply.headers.get("X-Amz-Function-Error", "")
+        except urllib.error.HTTPError as error:
+            raise FunctionError(f"HTTP {error.code}") from None
+        except TimeoutError:
+            raise FunctionError("AWS Lambda client operation timed out.") from None
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, TimeoutError):
+                raise FunctionError("AWS Lambda client operation timed out.") from None
+            raise TargetError(f"nobody answers at {self.url} ({error.reason})") from None
+        return _told(event, text, at_ms, failed)
+
+
+class Deployed:
+    """A deployed function, by name or ARN, through boto3 (credentials and region as boto3 finds them)."""
+
+    scripted = False
+
+    def __init__(self, function: str, client: Any = None) -> None:
+        self.function = function
+        self._client = client or _lambda_client()
+
+    def answer(self, event: str, at_ms: int, now: datetime) -> Turn:  # noqa: ARG002 - its clock is its own
+        """See :class:`Target`."""
+        try:
+            reply = self._client.invoke(FunctionName=self.function, Payload=event.encode())
+        except Exception as error:  # noqa: BLE001 - whatever botocore raises: no answer came
+            raise TargetError(f"{self.function}: {type(error).__name__}: {error}") from None
+        return _told(event, reply["Payload"].read().decode(), at_ms, reply.get("FunctionError", ""))
+
+
+def _lambda_client() -> Any:
+    try:
+        import boto3  # type: ignore[import-untyped]  # here: only who asks for a deployed function has it
+    except ImportError:
+        raise TargetError("a deployed function is reached with boto3: pip install 'sma-flows[aws]'") from None
+    return boto3.client("lambda")
+
+
+def _told(event: str, text: str, at_ms: int, failed: str) -> Turn:
+    """A turn of what came over the wire. The emulator tells errors in the body, with status 200."""
+    try:
+        answer = json.loads(text) if text else None
+    except ValueError:
+        raise FunctionError(text[:200]) from None
+    if failed or (isinstance(answer, dict) and "errorType" in answer and "SchemaVersion" not in answer):
+        kind = answer.get("errorType", failed) if isinstance(answer, dict) else failed
+        raise FunctionError(f"the function failed: {kind}")
+    return turn_of(event, text, at_ms)
+
+
+def target_of(text: str) -> Target:
+    """The target that a command line means: a URL, ``lambda:NAME`` or an ARN of a function.
+
+    Raises:
+        TargetError: it is none of these.
+    """
+    if text.startswith(("http://", "https://")):
+        return Invoked(text)
+    if text.startswith("arn:"):
+        return Deployed(text)
+    if text.startswith("lambda:"):
+        return Deployed(text.removeprefix("lambda:"))
+    raise TargetError(f"'{text}' is no function: write http://127.0.0.1:9000, lambda:NAME or the ARN of a function")

@@ -1,0 +1,160 @@
+"""Who answers: the same calls in process, in fresh processes, over HTTP, and at a deployed function."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sma_flows.cli.load import load_program
+from sma_flows.runtime.invoke import handle
+from sma_flows.testing.play import play_call, unplayable_at
+from sma_flows.testing.script import CallScript, load_calls
+from sma_flows.testing.targets import Deployed, FunctionError, Invoked, Target, TargetError, target_of
+
+ROOT = Path(__file__).resolve().parents[2]
+EVENT = '{"InvocationEventType": "RINGING"}'
+
+
+def script(name: str, call: str) -> tuple[Path, CallScript]:
+    file, found = load_calls(ROOT / "flows" / "calls" / f"{name}.calls.yaml")
+    assert file is not None, found
+    return file.flow, next(one for one in file.calls if one.name == call)
+
+
+def function(flow: str) -> Callable[[Any], object]:
+    loaded = load_program(str(ROOT / "flows" / f"{flow}.yaml"), (), None, None, "memory")
+    now = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+    return lambda event: handle(loaded.program, event, now=now, services=loaded.services).response
+
+
+@contextmanager
+def lambda_url(
+    answer: Callable[[Any], object], headers: dict[str, str] | None = None, status: int = 200
+) -> Iterator[str]:
+    """A server that behaves like a Lambda invoke URL; remembers the paths it was asked on."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.path.startswith("/2015-03-31/functions/function/invocations")
+            body = json.dumps(answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))).encode()
+            self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def tell(url: str) -> str:
+    return target_of(url).answer(EVENT, 0, datetime.now(UTC)).response
+
+
+def test_a_call_goes_the_same_in_process_and_with_a_fresh_process_for_each_event() -> None:
+    flow, one = script("dial-in", "three wrong PINs end the call")
+    here, fresh = play_call(flow, one), play_call(flow, one, fresh=True)
+    assert here.transcript == fresh.transcript
+    assert [turn.response for turn in here.turns] == [turn.response for turn in fresh.turns]
+
+
+def test_limits_and_memo_records_last_from_one_fresh_process_to_the_next() -> None:
+    flow, one = script("click-to-call", "accepted, and the customer answers")
+    assert play_call(flow, one, fresh=True).left_out == ()  # counts the hook, which ran at most once
+
+
+def test_a_call_goes_the_same_over_http_and_says_what_it_cannot_see() -> None:
+    flow, one = script("dial-in", "right number and PIN, muted and heard again")
+    with lambda_url(function("dial-in")) as url:
+        played = play_call(flow, one, target=target_of(url))
+    here = play_call(flow, one)
+    assert [turn.actions for turn in played.turns] == [turn.actions for turn in here.turns]
+    assert [(turn.before, turn.after) for turn in played.turns] == [(turn.before, turn.after) for turn in here.turns]
+    assert played.left_out == ("how often verify_pin ran", "how often open_meeting ran")
+
+
+def test_a_function_that_answers_differently_fails_the_call_at_its_line() -> None:
+    flow, one = script("dial-in", "right number and PIN, muted and heard again")
+    from sma_flows.testing.play import CallFailedError
+
+    with lambda_url(function("voicemail")) as url, pytest.raises(CallFailedError, match="expected to hear language"):
+        play_call(flow, one, target=target_of(url))
+
+
+def test_scripted_hooks_and_clocks_are_for_flows_that_answer_here() -> None:
+    _, stubbed = script("dial-in", "three wrong PINs end the call")
+    _, plain = script("dial-in", "right number and PIN, muted and heard again")
+    there = target_of("http://127.0.0.1:9")
+    assert "verify_pin" in unplayable_at(there, stubbed)
+    assert unplayable_at(there, plain) == unplayable_at(None, stubbed) == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "headers"),
+    [({"errorType": "ValueError", "errorMessage": "x"}, {}), ({"x": 1}, {"X-Amz-Function-Error": "Unhandled"})],
+)
+def test_a_function_error_is_told_apart_from_an_answer(answer: object, headers: dict[str, str]) -> None:
+    with lambda_url(lambda _: answer, headers) as url, pytest.raises(FunctionError):
+        tell(url)
+
+
+def test_a_failing_gateway_is_a_function_error_and_a_missing_one_is_nobody() -> None:
+    with lambda_url(lambda _: {}, status=502) as url, pytest.raises(FunctionError, match="502"):
+        tell(url)
+    with pytest.raises(TargetError, match="nobody answers"):
+        tell(url)
+
+
+def test_a_text_that_is_no_json_is_a_function_error() -> None:
+    """The emulator tells a time-out as plain text with status 200."""
+
+    class Client:
+        def invoke(self, **_: object) -> dict[str, Any]:
+            return {"Payload": io.BytesIO(b"Task timed out after 5.00 seconds")}
+
+    with pytest.raises(FunctionError, match="timed out"):
+        Deployed("f", Client()).answer(EVENT, 0, datetime.now(UTC))
+
+
+def test_a_deployed_function_is_asked_by_name() -> None:
+    boto3 = pytest.importorskip("boto3")
+    from botocore.response import StreamingBody
+    from botocore.stub import Stubber
+
+    client = boto3.client("lambda", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    body = b'{"SchemaVersion": "1.0"}'
+    with Stubber(client) as stub:
+        reply = {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(body), len(body))}
+        stub.add_response("invoke", reply, {"FunctionName": "line", "Payload": EVENT.encode()})
+        assert Deployed("line", client).answer(EVENT, 0, datetime.now(UTC)).response == body.decode()
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("text", ["", "ftp://x", "my-function"])
+def test_what_is_no_function_is_told(text: str) -> None:
+    with pytest.raises(TargetError, match="write http"):
+        target_of(text)
+
+
+def test_every_target_is_one() -> None:
+    assert isinstance(Invoked("http://127.0.0.1:9/x"), Target)
+    assert isinstance(Deployed("f", object()), Target)
