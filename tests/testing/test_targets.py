@@ -12,7 +12,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
 
 from sma_flows.cli.load import load_program
 from sma_flows.runtime.invoke import handle
@@ -136,10 +139,6 @@ def test_a_text_that_is_no_json_is_a_function_error() -> None:
 
 
 def test_a_deployed_function_is_asked_by_name() -> None:
-    boto3 = pytest.importorskip("boto3")
-    from botocore.response import StreamingBody
-    from botocore.stub import Stubber
-
     client = boto3.client("lambda", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
     body = b'{"SchemaVersion": "1.0"}'
     with Stubber(client) as stub:
