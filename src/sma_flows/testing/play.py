@@ -18,7 +18,7 @@ from sma_flows.testing.session import QUESTIONS, Session, service_of
 from sma_flows.testing.targets import InProcess, Target, Turn
 from sma_flows.testing.world import World, WorldSpec, world_of
 
-__all__ = ["CallFailedError", "Played", "play_call", "unplayable_at"]
+__all__ = ["CallFailedError", "Played", "Player", "play_call", "unplayable_at"]
 
 CALLER_STEPS: Final = ("press", "silence", "speak", "bot", "callee", "callee_press", "meeting", "hangup", "update")
 
@@ -67,13 +67,13 @@ def play_call(
     """
     spec = world_of(flow, script)
     if target is not None:
-        return _Player(spec, script, target, None, on_turn).play()
+        return Player(spec, script, target, None, on_turn).play()
     if fresh:
         with Fresh(spec) as one:
-            return _Player(spec, script, one, one.world, on_turn).play()
+            return Player(spec, script, one, one.world, on_turn).play()
     world = spec.open()
     try:
-        return _Player(spec, script, InProcess(world), world, on_turn).play()
+        return Player(spec, script, InProcess(world), world, on_turn).play()
     finally:
         world.close()
 
@@ -87,8 +87,12 @@ def unplayable_at(target: Target | None, script: CallScript) -> str:
     return "the script says what time it is, and the function has a clock of its own" if script.timed else ""
 
 
-class _Player:
-    """Follows a script. ``world`` is None where the function's hooks and clock are its own."""
+class Player:
+    """Plays a call step by step: :meth:`start`, :meth:`do` for each step, :meth:`end`; or :meth:`play` for all of it.
+
+    ``world`` is None where the function's hooks and clock are its own. Steps that are not in the script may be done too:
+    whoever holds the telephone decides.
+    """
 
     def __init__(
         self,
@@ -114,23 +118,35 @@ class _Player:
         self.phone = self.session.phone
 
     def play(self) -> Played:
-        """The whole call."""
-        self._start()
+        """The whole call.
+
+        Raises:
+            CallFailedError: at the first step that does not fit.
+        """
+        self.start()
         for step in self.script.steps:
-            self.at = step
-            self._check()
-            if step.kind in CALLER_STEPS:
-                if not self.free:
-                    self._rest()
-                self.session.heard.clear()
-                self.session.note(f"> {step}")
-            self.free = step.kind in ("wait", "speak")
-            _STEPS[step.kind](self, step.value)
-            self._check()
-            self._sound()
-        self._end()
+            self.do(step)
+        self.end()
         session = self.session
         return Played(tuple(session.lines), tuple(session.turns), self.phone.now_ms / 1000, tuple(self.left_out))
+
+    def do(self, step: Step) -> None:
+        """One step: whoever it is first listens to the end, then does it.
+
+        Raises:
+            CallFailedError: the step does not fit.
+        """
+        self.at = step
+        self._check()
+        if step.kind in CALLER_STEPS:
+            if not self.free:
+                self.rest()
+            self.session.heard.clear()
+            self.session.note(f"> {step}")
+        self.free = step.kind in ("wait", "speak")
+        _STEPS[step.kind](self, step.value)
+        self._check()
+        self._sound()
 
     # ---- between the steps -----------------------------------------------------------------------------------------
 
@@ -139,8 +155,12 @@ class _Player:
         if self.session.unreachable is not None:
             raise self.session.unreachable
 
-    def _rest(self) -> None:
-        """Let time pass until the caller has heard everything and it is somebody else's turn."""
+    def rest(self) -> None:
+        """Let time pass until the caller has heard everything and it is somebody else's turn.
+
+        Raises:
+            CallFailedError: the call goes in circles, is stuck, or a hook or the runtime failed in a way it must not.
+        """
         if not self.session.rest():
             self._fail("the call goes in circles and never asks anybody anything")
         self._check()
@@ -163,7 +183,8 @@ class _Player:
 
     # ---- begin and end ---------------------------------------------------------------------------------------------
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """The call begins: dialled, or placed and answered as the script says."""
         script = self.script
         if script.inputs is None:
             self.phone.dial_in(script.from_, script.to, dict(script.headers))
@@ -179,10 +200,15 @@ class _Player:
             self.phone.send(Callee("busy" if how == "busy" else "no_answer"))
             self.phone.settle()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Everybody who is still there hangs up, and the totals of the script are looked at.
+
+        Raises:
+            CallFailedError: the call does not end, or a total differs.
+        """
         self.at = None
         if not self.phone.over:
-            self._rest()
+            self.rest()
         for leg in ("LEG-A", "LEG-B"):
             there = self.phone.network.leg(leg)
             if not self.phone.over and there is not None and not there.gone:
@@ -217,7 +243,7 @@ class _Player:
     # ---- steps -----------------------------------------------------------------------------------------------------
 
     def hear(self, wanted: list[Any]) -> None:
-        self._rest()
+        self.rest()
         heard, self.session.heard = self.session.heard, []
         place = difference(wanted, heard)
         if place is None:
@@ -235,7 +261,7 @@ class _Player:
 
     def silence(self, times: int) -> None:
         for _ in range(times):
-            self._rest()
+            self.rest()
             before = self.phone.network.running
             if before is None or before.action.type not in QUESTIONS:
                 self._fail("nothing is asked, so there is nothing to be silent about")
@@ -310,7 +336,7 @@ class _Player:
         self.session.break_next(verb)
 
     def expect(self, wanted: Any) -> None:
-        self._rest()
+        self.rest()
         if isinstance(wanted, str):
             if not self.session.situation(wanted):
                 self._fail(f"the call is not {wanted}")
@@ -357,19 +383,19 @@ def _text(value: Any) -> str:
     return str(value) if not isinstance(value, Mapping | list) else shown(value)
 
 
-_STEPS: Final[Mapping[str, Callable[[_Player, Any], None]]] = {
-    "hear": _Player.hear,
-    "press": _Player.press,
-    "silence": _Player.silence,
-    "speak": _Player.speak,
-    "bot": _Player.bot,
-    "callee": _Player.callee,
-    "callee_press": _Player.callee_press,
-    "meeting": _Player.meeting,
-    "update": _Player.update,
-    "wait": _Player.wait,
-    "fail": _Player.fail,
-    "repeat": _Player.repeat,
-    "hangup": _Player.hangup,
-    "expect": _Player.expect,
+_STEPS: Final[Mapping[str, Callable[[Player, Any], None]]] = {
+    "hear": Player.hear,
+    "press": Player.press,
+    "silence": Player.silence,
+    "speak": Player.speak,
+    "bot": Player.bot,
+    "callee": Player.callee,
+    "callee_press": Player.callee_press,
+    "meeting": Player.meeting,
+    "update": Player.update,
+    "wait": Player.wait,
+    "fail": Player.fail,
+    "repeat": Player.repeat,
+    "hangup": Player.hangup,
+    "expect": Player.expect,
 }
