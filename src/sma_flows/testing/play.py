@@ -90,8 +90,8 @@ def unplayable_at(target: Target | None, script: CallScript) -> str:
 class Player:
     """Plays a call step by step: :meth:`start`, :meth:`do` for each step, :meth:`end`; or :meth:`play` for all of it.
 
-    ``world`` is None where the function's hooks and clock are its own. Steps that are not in the script may be done too:
-    whoever holds the telephone decides.
+    ``world`` is None where the function's hooks and clock are its own. Steps that are not in the script may be done
+    too: whoever holds the telephone decides.
     """
 
     def __init__(
@@ -242,7 +242,7 @@ class Player:
 
     # ---- steps -----------------------------------------------------------------------------------------------------
 
-    def hear(self, wanted: list[Any]) -> None:
+    def _hear(self, wanted: list[Any]) -> None:
         self.rest()
         heard, self.session.heard = self.session.heard, []
         place = difference(wanted, heard)
@@ -253,13 +253,13 @@ class Player:
         list_ = ", ".join(map(str, heard)) or "nothing"
         self._fail(f"expected to hear {first}, heard {instead}; all that was heard: {list_}")
 
-    def press(self, keys: str) -> None:
+    def _press(self, keys: str) -> None:
         self.phone.press(keys)
 
-    def callee_press(self, keys: str) -> None:
+    def _callee_press(self, keys: str) -> None:
         self.phone.press(keys, leg="LEG-B")
 
-    def silence(self, times: int) -> None:
+    def _silence(self, times: int) -> None:
         for _ in range(times):
             self.rest()
             before = self.phone.network.running
@@ -269,14 +269,14 @@ class Player:
             while self.phone.network.running == before and self.session.tick():
                 pass
 
-    def speak(self, length: float) -> None:
+    def _speak(self, length: float) -> None:
         if self.session.running != "RecordAudio":
             self._fail("nothing is being recorded")
         self.session.spoke()
         self.phone.send(Talk(round(length * 1000)))
         self.phone.wait(round(length * 1000))
 
-    def bot(self, result: Any) -> None:
+    def _bot(self, result: Any) -> None:
         if self.session.running != "StartBotConversation":
             self._fail("no bot is talking with the caller")
         if result == "failed":
@@ -290,7 +290,7 @@ class Player:
             BotResult(result["intent"], result.get("state", "ReadyForFulfillment"), slots=slots, attributes=attributes)
         )
 
-    def callee(self, does: str) -> None:
+    def _callee(self, does: str) -> None:
         if does == "hangs_up":
             self._hang_up("LEG-B")
         elif does == "answers":
@@ -303,16 +303,16 @@ class Player:
             while before is not None and self.phone.network.running == before and self.session.tick():
                 pass
 
-    def meeting(self, _ends: str) -> None:
+    def _meeting(self, _ends: str) -> None:
         self.phone.send(MeetingEnds())
 
-    def update(self, arguments: Mapping[str, Any]) -> None:
+    def _update(self, arguments: Mapping[str, Any]) -> None:
         self.phone.update({name: _text(value) for name, value in arguments.items()})
 
-    def wait(self, length: float) -> None:
+    def _wait(self, length: float) -> None:
         self.phone.wait(round(length * 1000))
 
-    def repeat(self, _event: str) -> None:
+    def _repeat(self, _event: str) -> None:
         """The service sends an event again when it got no answer in time: the same answer must come."""
         turns = self.session.turns
         if not turns:
@@ -322,7 +322,7 @@ class Player:
         if again.response != last.response:
             self._fail("the repeated event is answered differently")
 
-    def hangup(self, who: str) -> None:
+    def _hangup(self, who: str) -> None:
         self._hang_up("LEG-A" if who == "caller" else "LEG-B")
 
     def _hang_up(self, leg: str) -> None:
@@ -331,11 +331,11 @@ class Player:
             self._fail("that party is not on the line")
         self.phone.send(HangUp(leg))
 
-    def fail(self, verb: str) -> None:
+    def _break(self, verb: str) -> None:
         """From now on the service cannot do this, until it has failed once."""
         self.session.break_next(verb)
 
-    def expect(self, wanted: Any) -> None:
+    def _expect(self, wanted: Any) -> None:
         self.rest()
         if isinstance(wanted, str):
             if not self.session.situation(wanted):
@@ -384,18 +384,18 @@ def _text(value: Any) -> str:
 
 
 _STEPS: Final[Mapping[str, Callable[[Player, Any], None]]] = {
-    "hear": Player.hear,
-    "press": Player.press,
-    "silence": Player.silence,
-    "speak": Player.speak,
-    "bot": Player.bot,
-    "callee": Player.callee,
-    "callee_press": Player.callee_press,
-    "meeting": Player.meeting,
-    "update": Player.update,
-    "wait": Player.wait,
-    "fail": Player.fail,
-    "repeat": Player.repeat,
-    "hangup": Player.hangup,
-    "expect": Player.expect,
+    "hear": Player._hear,
+    "press": Player._press,
+    "silence": Player._silence,
+    "speak": Player._speak,
+    "bot": Player._bot,
+    "callee": Player._callee,
+    "callee_press": Player._callee_press,
+    "meeting": Player._meeting,
+    "update": Player._update,
+    "wait": Player._wait,
+    "fail": Player._break,
+    "repeat": Player._repeat,
+    "hangup": Player._hangup,
+    "expect": Player._expect,
 }
