@@ -33,12 +33,13 @@ from sma_flows.simulator.messages import (
     BotResult,
     Deliver,
     Gone,
+    Hears,
     MeetingEnds,
     OutboundCall,
     Refused,
     Talk,
 )
-from sma_flows.simulator.model import World
+from sma_flows.simulator.model import Fault, World
 
 A = {"ParticipantTag": "LEG-A"}
 LONG = pause(20_000)
@@ -287,6 +288,33 @@ def test_audio_plays_as_often_as_asked_and_a_terminator_stops_it() -> None:
     assert len(stopped.events) == 1
     stopped.press("#")
     assert told(stopped)[1:] == ["ACTION_SUCCESSFUL PlayAudio"]
+
+
+@pytest.mark.parametrize(
+    ("first", "fault", "failure"),
+    [
+        ((play(), speak("One."), speak("Two.")), Fault("Speak", text='"Two."'), "ACTION_FAILED Speak SystemException"),
+        ((speak(),), Fault("Speak", "AccessDenied", "no"), "ACTION_FAILED Speak AccessDenied"),
+        ((hangup(),), Fault("Hangup"), "ACTION_FAILED Hangup SystemException"),
+    ],
+)
+def test_the_world_may_fail_any_action(first: tuple[dict[str, Any], ...], fault: Fault, failure: str) -> None:
+    made = called(*first, world=World(faults=(fault,)))
+    made.settle()
+    assert told(made) == ["NEW_INBOUND_CALL", failure]
+    said = [one.text for one in made.outputs if isinstance(one, Hears) and one.what == "speech"]
+    assert said == (["One."] if len(first) > 1 else [])
+
+
+def test_a_failure_that_the_world_asks_for_has_the_shape_of_its_action() -> None:
+    shaped = World(faults=(Fault("JoinChimeMeeting", "ErrorJoiningMeeting", "Error while joining meeting.", "error"),))
+    joined = called(join(), world=shaped)
+    assert last(joined)["ActionData"]["Error"] == "ErrorJoiningMeeting: Error while joining meeting."
+    mute = act("ModifyChimeMeetingAttendees", Operation="Mute", MeetingId="meeting-1", AttendeeList=["me"], **B)
+    muting = {"ACTION_SUCCESSFUL JoinChimeMeeting": reply(mute)}
+    muted = called(join(), answers=muting, world=World(faults=(Fault("ModifyChimeMeetingAttendees"),)))
+    assert last(muted)["ActionData"]["ErrorType"] == "SystemException"
+    assert last(muted)["ActionData"]["ErrorList"] == []
 
 
 def test_audio_that_is_missing_fails() -> None:

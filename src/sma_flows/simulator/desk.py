@@ -30,7 +30,6 @@ class Failed(NamedTuple):
     error: str
     message: str
     shape: str = "pair"
-    extra: Mapping[str, Any] = {}
 
 
 Outcome = Done | Failed | None
@@ -171,7 +170,8 @@ class Desk:
             data["Error"] = f"{result.error}: {result.message}"
         else:
             data |= {"ErrorType": result.error, "ErrorMessage": result.message}
-        data |= result.extra
+        if sent.type == "ModifyChimeMeetingAttendees":
+            data["ErrorList"] = []  # contract 1.5: it is there, its contents are not documented
         self.tell(Notice("ACTION_FAILED", leg.tag, dumps(data), holds=holds))
 
     def echo(self, sent: Sent, leg: Leg) -> dict[str, Any]:

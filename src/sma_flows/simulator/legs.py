@@ -127,7 +127,7 @@ def join(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
 
 
 def modify(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
-    """Rule 51: each check of contract 4.4 has its own message. The failure carries an ErrorList."""
+    """Rule 51: each check of contract 4.4 has its own message."""
     params = sent.parameters()
     people = params.get("AttendeeList")
     message = ""
@@ -143,7 +143,7 @@ def modify(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
         message = "Call is not connected to Chime Meeting."
     elif desk.world.attendees is not None and not desk.world.attendees.issuperset(people):
         message = "One or more attendees are not part of this meeting. All attendees must be part of this meeting."
-    return Failed("InvalidActionParameter", message, extra={"ErrorList": []}) if message else Done()
+    return bad(message) if message else Done()
 
 
 def bot(desk: Desk, sent: Sent, leg: Leg) -> Outcome:

@@ -64,7 +64,8 @@ def _begin(desk: Desk, sent: Sent) -> None:
         fault = bad("CallId or ParticipantTag parameter for action is invalid")
         _finish(desk, Running(sent, fallback.tag, ""), fault)
         return
-    if sent.type == "Hangup":  # rule 58
+    forced = _forced(desk, sent)
+    if sent.type == "Hangup" and forced is None:  # rule 58
         _hang_up(desk, sent, leg)
         return
     if not leg.connected and (
@@ -72,7 +73,15 @@ def _begin(desk: Desk, sent: Sent) -> None:
     ):
         desk.cancel("unanswered")
         leg = desk.answer_leg(leg)  # rule 13
-    settle(desk, START[sent.type](desk, sent, leg), Running(sent, leg.tag, ""))
+    settle(desk, forced or START[sent.type](desk, sent, leg), Running(sent, leg.tag, ""))
+
+
+def _forced(desk: Desk, sent: Sent) -> Failed | None:
+    """A failure that the world asks for (contract 4.0: SystemException can come of any action)."""
+    for fault in desk.world.faults:
+        if fault.action == sent.type and fault.text in sent.params:
+            return Failed(fault.error, fault.message, fault.shape)
+    return None
 
 
 def _target(desk: Desk, sent: Sent) -> Leg | None:

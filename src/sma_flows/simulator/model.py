@@ -16,11 +16,26 @@ SPEECH_MS_PER_CHARACTER = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """Actions of one type fail as soon as they begin: all of them, or those whose parameters (JSON text) hold *text*.
+
+    *shape* ``error`` reports both in one text ``Error``, as some actions do (contract 1.5).
+    """
+
+    action: str
+    error: str = "SystemException"
+    message: str = "System error while running action"
+    shape: str = "pair"
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """What surrounds the call and does not change in it: names, files, numbers, what is missing.
 
     ``audio_ms`` gives durations by ``bucket/key``; files are there unless named in ``missing_audio``. Numbers of the
-    account are ``numbers``; ``calls`` are active calls of other transactions (the quota is ``quota``).
+    account are ``numbers``; ``calls`` are active calls of other transactions (the quota is ``quota``). ``faults`` fail
+    actions that have no cause of their own here: SystemException and its like (contract 4.0).
     """
 
     transaction: str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
@@ -43,6 +58,7 @@ class World:
     speech_error: str = ""
     calls: int = 0
     quota: int = 10
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
