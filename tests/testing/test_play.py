@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from sma_flows.runtime.invoke import Result, handle
+from sma_flows.simulator.storage import Storage
+from sma_flows.simulator.wav import file_of
 from sma_flows.testing.play import CallFailedError, Played, play_call
-from sma_flows.testing.script import read_calls
+from sma_flows.testing.script import load_calls, read_calls
 from sma_flows.testing.world import UnplayableError
 
 FLOW = """
@@ -180,3 +182,87 @@ def test_a_repeated_event_that_is_answered_differently_is_told(folder: Path, mon
 
     monkeypatch.setattr("sma_flows.testing.targets.handle", differs)
     assert fails(folder, "- repeat: event").why == "the repeated event is answered differently"
+
+
+# ---- audio files ---------------------------------------------------------------------------------------------------
+
+VOICES = """
+sma_flow: 1
+name: voices
+entry: inbound
+prompts: prompts.yaml
+vars: {said: recording}
+start: hello
+states:
+  hello:
+    play: hello
+    next: {done: speak, failed: sorry}
+  speak:
+    record: said
+    to: env.BOX
+    max: 1m
+    next: {recorded: again, failed: sorry}
+  again:
+    play: said
+    next: {done: hangup, failed: sorry}
+  sorry: {say: sorry, next: {done: hangup, failed: hangup}}
+"""
+VOICES_PROMPTS = PROMPTS + "  hello: {audio: hello.wav}\n"
+
+
+def audio(tmp_path: Path, script: str, env: str = "{PROMPTS: prompts, BOX: box}") -> Played:
+    (tmp_path / "voices.yaml").write_text(VOICES)
+    (tmp_path / "prompts.yaml").write_text(VOICES_PROMPTS)
+    calls = tmp_path / "calls"
+    calls.mkdir(exist_ok=True)
+    text = f"flow: ../voices.yaml\nenv: {env}\ncalls:\n  - call: one\n    script:\n{textwrap.indent(script, '      ')}"
+    (calls / "x.calls.yaml").write_text(text)
+    file, found = load_calls(calls / "x.calls.yaml")
+    assert file is not None, [str(one) for one in found]
+    return play_call(file.flow, file.calls[0])
+
+
+SPEAKS = """- hear: hello
+- speak: 5s
+- press: "#"
+- hear: said
+"""
+
+
+def test_a_call_without_files_goes_on_and_its_author_is_told(tmp_path: Path) -> None:
+    played = audio(tmp_path, SPEAKS)
+    assert played.seconds == 3 + 5 + 5
+    calls = tmp_path / "calls"
+    assert played.notes == (
+        f"no folder 'prompts' in '{calls}' or '{tmp_path}' stands for this bucket: its files are not checked",
+    )
+
+
+@pytest.mark.parametrize("beside", [".", "calls"])
+def test_a_bucket_is_a_folder_beside_the_flow_or_the_calls(tmp_path: Path, beside: str) -> None:
+    (tmp_path / "calls").mkdir()
+    bucket = tmp_path / beside / "prompts"
+    bucket.mkdir()
+    (bucket / "hello.wav").write_bytes(file_of([bytes(2 * 8000 * 8)]))
+    played = audio(tmp_path, SPEAKS)
+    assert played.seconds == 8 + 5 + 5
+    assert played.notes == ()
+    assert sorted(path.name for path in tmp_path.rglob("*.wav")) == ["hello.wav"]  # a test leaves no recordings behind
+
+
+def test_a_prompt_that_the_service_would_not_play_fails_the_call_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "hello.wav").write_bytes(b"ID3" + bytes(100))
+    with pytest.raises(CallFailedError) as caught:
+        audio(tmp_path, "- hear: hello\n")
+    assert "expected to hear hello, heard sorry" in caught.value.why
+    assert any("! prompts/hello.wav is not played: it is an MP3 file" in line for line in caught.value.transcript)
+
+
+def test_the_files_of_the_flows_are_what_the_service_plays() -> None:
+    folder = Path(__file__).parents[2] / "flows" / "audio"
+    storage = Storage(folder.parent, strict=True)
+    for path in folder.glob("*.wav"):
+        found = storage.audio("audio", path.name)
+        assert (found.problem, found.advice) == ("", "")
+        assert found.ms

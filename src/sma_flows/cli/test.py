@@ -49,6 +49,7 @@ class _Told:
     seconds: float
     left_out: tuple[str, ...] = ()
     played: bool = True
+    notes: tuple[str, ...] = ()
 
     def as_object(self) -> dict[str, Any]:
         return {
@@ -60,6 +61,7 @@ class _Told:
             "seconds": round(self.seconds, 4),
             "played": self.played,
             "left_out": list(self.left_out),
+            "notes": list(self.notes),
         }
 
 
@@ -92,6 +94,8 @@ def command(paths: tuple[str, ...], as_json: bool, junit: Path | None, fresh: bo
         for reason in dict.fromkeys(reason for one in told for reason in one.left_out):
             names = [one.call for one in told if reason in one.left_out]
             click.echo(f"Left out: {reason}: {', '.join(names)}")
+        for note in dict.fromkeys(note for one in told for note in one.notes):
+            click.echo(f"Note: {note}")
         count = sum(one.played for one in told if one.call)
         went = f"{count} call{'s' if count != 1 else ''} played in {seconds:.1f} s"
         click.echo(f"{went}: {f'{len(failed)} failed' if failed else 'all as written'}")
@@ -152,13 +156,16 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
         return _Told(str(file.path), script.name, script.span.line, "", 0.0, (why_not,), played=False)
     begin, problem = time.perf_counter(), ""
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     try:
-        left_out = play_call(file.flow, script, target=who.target, fresh=who.fresh).left_out
+        played = play_call(file.flow, script, target=who.target, fresh=who.fresh)
+        left_out, notes = played.left_out, played.notes
     except TargetError as error:
         raise WrongUsage(f"{error}.") from None
     except SmaFlowsError as error:
         problem = f"{script.name}\n{error}"
-    return _Told(str(file.path), script.name, script.span.line, problem, time.perf_counter() - begin, left_out)
+    seconds = time.perf_counter() - begin
+    return _Told(str(file.path), script.name, script.span.line, problem, seconds, left_out, notes=notes)
 
 
 def _with_progress(calls: list[tuple[CallsFile, CallScript]], *, quiet: bool) -> Iterator[tuple[CallsFile, CallScript]]:

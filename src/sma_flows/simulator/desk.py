@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol.check import PARAMETERS
-from sma_flows.simulator.messages import Deliver, Gone, Log, Output
+from sma_flows.simulator.messages import CallRecording, Deliver, Gone, Log, Output
 from sma_flows.simulator.model import Delivery, Leg, Listener, Network, Notice, Running, Sent, Timer, World
 from sma_flows.simulator.switches import Switches
 
@@ -114,6 +114,12 @@ class Desk:
         if self.running is not None and self.running.leg == leg.tag:
             self.stop()
         self.joined = ""
+        self.gone(leg, code, by)
+
+    def gone(self, leg: Leg, code: int, by: str) -> None:
+        """Say that a leg has ended, and with it the recording of it."""
+        if leg.recording in ("on", "paused"):
+            self.out.append(CallRecording(leg.tag, "stops"))
         self.out.append(Gone(leg.tag, code, by))
 
     def stop(self) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sma_flows.simulator.messages import (
     Answer,
     BotResult,
     Callee,
+    CallRecording,
     Deliver,
     Dials,
     Elapse,
@@ -24,13 +25,16 @@ from sma_flows.simulator.messages import (
     InboundCall,
     Input,
     Key,
+    Log,
     OutboundCall,
     Output,
+    Stored,
     Update,
     answer_of,
 )
 from sma_flows.simulator.model import Network, World
 from sma_flows.simulator.network import advance
+from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
 
 AnswerFunction = Callable[[dict[str, Any]], object]
@@ -65,7 +69,8 @@ class Phone:
     """A call on the virtual network.
 
     *parties* answer for the called parties, one after the other (the last one repeats); *bots* are the results of bot
-    conversations, one after the other; *delay_ms* says how long the function takes for an event (default: no time).
+    conversations, one after the other; *delay_ms* says how long the function takes for an event (default: no time);
+    *storage* holds the audio files (without one, every file is there and has the usual length).
     """
 
     network: Network
@@ -81,6 +86,7 @@ class Phone:
         parties: Sequence[Party] = (),
         bots: Sequence[BotResult] = (),
         delay_ms: Callable[[dict[str, Any]], int] | None = None,
+        storage: Storage | None = None,
     ) -> None:
         chosen = switches if isinstance(switches, Switches) else Switches().having(switches or {})
         self.network = Network(world=world or World(), switches=chosen)
@@ -90,6 +96,7 @@ class Phone:
         self._parties = list(parties)
         self._bots = list(bots)
         self._delay_ms = delay_ms
+        self._storage = storage
         self._due: list[tuple[int, int, Input]] = []
         self._count = 0
 
@@ -128,6 +135,8 @@ class Phone:
                 self._later(party.after_ms, Callee(party.does, party.code))  # type: ignore[arg-type]
             case Hears(what="bot") if self._bots:
                 self._later(1_000, self._bots.pop(0))
+            case Stored() | CallRecording() if self._storage is not None:
+                self._warn(self._storage.keep(output, self.transcript, self.now_ms, self.network))
 
     def _ask(self, deliver: Deliver) -> Input:
         try:
@@ -137,8 +146,17 @@ class Phone:
             message = f"{type(error).__name__}: {error}"
             self._note("response", error, deliver.number)
             return FunctionFails(deliver.number, message, deliver.attempt)
-        self._note("response", json.loads(given.body) if given.body else "", deliver.number)
+        said = json.loads(given.body) if given.body else ""
+        self._note("response", said, deliver.number)
+        if self._storage is not None:
+            world, warnings = self._storage.fit(self.network.world, said)
+            self.network = replace(self.network, world=world)
+            self._warn(warnings)
         return given
+
+    def _warn(self, messages: Iterable[str]) -> None:
+        for message in messages:
+            self._note("output", Log("warning", message))
 
     def _later(self, ms: int, event: Input) -> None:
         self._count += 1

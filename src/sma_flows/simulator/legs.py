@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sma_flows.protocol import limits
 from sma_flows.protocol.actions import InvalidActionError, sip_headers
 from sma_flows.protocol.events import as_int
 from sma_flows.simulator.desk import Desk, Done, Failed, Outcome, bad
-from sma_flows.simulator.messages import BotResult, Callee, Dials, Hears
+from sma_flows.simulator.messages import BotResult, Callee, CallRecording, Dials, Hears
 from sma_flows.simulator.model import Leg, Notice, Running, Sent
 from sma_flows.simulator.talk import audio_fault, audio_name
 
@@ -203,25 +203,29 @@ def start_recording(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     if bucket in desk.world.unwritable:
         return Failed("NoAccessToDestination", "Error while accessing destination", "error")
     desk.put(replace(leg, recording="on"))
-    folder = f"{bucket}/{prefix or 'Amazon-Chime-SMA-Call-Recordings'}/{desk.world.day}"
-    name = f"{folder}/{desk.world.started_ms}_{desk.world.transaction}_{leg.call_id}.wav"
-    return Done({"CallRecordingDestination": {"Type": "S3", "Location": name}})
+    folder = f"{prefix or 'Amazon-Chime-SMA-Call-Recordings'}/{desk.world.day}"
+    key = f"{folder}/{desk.world.started_ms}_{desk.world.transaction}_{leg.call_id}.wav"
+    desk.out.append(CallRecording(leg.tag, "starts", bucket, key, params["Track"]))
+    return Done({"CallRecordingDestination": {"Type": "S3", "Location": f"{bucket}/{key}"}})
 
 
-def _recording(before: str, after: str) -> Callable[[Desk, Sent, Leg], Outcome]:
+def _recording(
+    before: str, after: str, does: Literal["pauses", "resumes", "stops"]
+) -> Callable[[Desk, Sent, Leg], Outcome]:
     def change(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
         """Rule 56."""
         if leg.recording not in before.split():
             return bad(f"{sent.type} is not possible: the leg is not being recorded.")
         desk.put(replace(leg, recording=after))
+        desk.out.append(CallRecording(leg.tag, does))
         return Done()
 
     return change
 
 
-stop_recording = _recording("on paused", "stopped")
-pause_recording = _recording("on", "paused")
-resume_recording = _recording("paused", "on")
+stop_recording = _recording("on paused", "stopped", "stops")
+pause_recording = _recording("on", "paused", "pauses")
+resume_recording = _recording("paused", "on", "resumes")
 
 
 def voice_focus(desk: Desk, sent: Sent, leg: Leg) -> Outcome:  # noqa: ARG001 (signature of all actions)

@@ -10,7 +10,6 @@ from sma_flows.protocol.check import ALWAYS_REPORTING
 from sma_flows.protocol.events import as_int
 from sma_flows.simulator import digits, legs, talk
 from sma_flows.simulator.desk import COLLECTING, Desk, Done, Failed, Outcome, bad, dumps
-from sma_flows.simulator.messages import Gone
 from sma_flows.simulator.model import Leg, Notice, Running, Sent
 
 INTERRUPTIBLE: Final = frozenset({"PlayAudio", "RecordAudio", "Pause"})
@@ -228,7 +227,7 @@ def end_all(desk: Desk, code: int, *, tell: bool = True) -> None:
     staying = [leg for leg in desk.legs if not leg.gone]
     for leg in staying:
         desk.legs = tuple(replace(one, status="Disconnected") if one == leg else one for one in desk.legs)
-        desk.out.append(Gone(leg.tag, code, "service"))
+        desk.gone(leg, code, "service")
     desk.joined, desk.listeners, desk.queue, desk.delivered, desk.timers, desk.held = "", (), (), (), (), ()
     if tell and staying:
         desk.tell_hangup(replace(staying[0], status="Disconnected"), code)

@@ -43,10 +43,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """A party speaks for so long (only a recording that waits for silence cares)."""
+    """A party speaks for so long (only a recording that waits for silence cares).
+
+    ``file`` is a WAV file with what is said: the service does not look at it, recordings hold it.
+    """
 
     ms: int
     leg: str = "LEG-A"
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,29 @@ class Dials:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """What a party said (RecordAudio) is put into a bucket."""
+
+    leg: str
+    bucket: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecording:
+    """The recording of a whole leg (StartCallRecording) starts, is paused, goes on, or stops and is put into a bucket.
+
+    ``bucket``, ``key`` and ``track`` (BOTH, INCOMING, OUTGOING) are told when it starts.
+    """
+
+    leg: str
+    does: Literal["starts", "pauses", "resumes", "stops"]
+    bucket: str = ""
+    key: str = ""
+    track: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """A leg has ended; ``by`` is ``party``, ``flow`` or ``service``."""
 
@@ -207,4 +234,4 @@ class Over:
     reason: str
 
 
-Output = Deliver | Hears | Dials | Gone | Log | Refused | Over
+Output = Deliver | Hears | Dials | Stored | CallRecording | Gone | Log | Refused | Over

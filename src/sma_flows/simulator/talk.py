@@ -8,7 +8,7 @@ from sma_flows.protocol import limits
 from sma_flows.protocol.actions import InvalidActionError, dtmf
 from sma_flows.protocol.events import as_int
 from sma_flows.simulator.desk import Desk, Done, Failed, Outcome, bad
-from sma_flows.simulator.messages import Hears
+from sma_flows.simulator.messages import Hears, Stored
 from sma_flows.simulator.model import SPEECH_MS_PER_CHARACTER, Leg, Running, Sent
 
 
@@ -120,13 +120,9 @@ def recorded(desk: Desk, running: Running, terminator: str = "") -> Done:
     target = running.action.parameters()["RecordingDestination"]
     prefix = str(target.get("Prefix") or "").rstrip("/")
     name = f"{desk.world.day}/{desk.world.transaction}_{desk.files}.wav"
-    data: dict[str, Any] = {
-        "RecordingDestination": {
-            "Type": "S3",
-            "BucketName": target["BucketName"],
-            "Key": f"{prefix}/{name}" if prefix else name,
-        }
-    }
+    bucket, key = target["BucketName"], f"{prefix}/{name}" if prefix else name
+    desk.out.append(Stored(running.leg, bucket, key))
+    data: dict[str, Any] = {"RecordingDestination": {"Type": "S3", "BucketName": bucket, "Key": key}}
     if terminator:
         data["RecordingTerminatorUsed"] = terminator
     return Done(data)

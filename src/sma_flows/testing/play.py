@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sma_flows.errors import SmaFlowsError
 from sma_flows.simulator.messages import BotResult, Callee, HangUp, MeetingEnds, OutboundCall, Talk
+from sma_flows.simulator.storage import Storage
 from sma_flows.testing.fresh import Fresh
 from sma_flows.testing.heard import difference
 from sma_flows.testing.script import CallScript, Step, shown
@@ -36,13 +37,15 @@ class CallFailedError(SmaFlowsError):
 class Played:
     """A call that went as its script says.
 
-    ``left_out`` says what was not looked at, because the function that answered does not tell it.
+    ``left_out`` says what was not looked at, because the function that answered does not tell it; ``notes`` what its
+    author should know of the audio files.
     """
 
     transcript: tuple[str, ...]
     turns: tuple[Turn, ...]
     seconds: float
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def events(self) -> int:
@@ -107,12 +110,14 @@ class Player:
         self.at: Step | None = None
         self.free = False
         self.left_out: list[str] = []
+        self.storage = Storage(Path(script.span.file).parent, spec.root)
         self.session = Session(
             target,
             spec.plan.flow(spec.flow),
             at=script.at,
             service=service_of(script.at, (script.to, script.from_, *spec.values.values())),
             switches=script.switches,
+            storage=self.storage,
             on_turn=on_turn,
         )
         self.phone = self.session.phone
@@ -127,8 +132,9 @@ class Player:
         for step in self.script.steps:
             self.do(step)
         self.end()
-        session = self.session
-        return Played(tuple(session.lines), tuple(session.turns), self.phone.now_ms / 1000, tuple(self.left_out))
+        session, seconds = self.session, self.phone.now_ms / 1000
+        told = (tuple(self.left_out), self.storage.notes)
+        return Played(tuple(session.lines), tuple(session.turns), seconds, *told)
 
     def do(self, step: Step) -> None:
         """One step: whoever it is first listens to the end, then does it.

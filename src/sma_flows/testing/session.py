@@ -15,8 +15,9 @@ from typing import Any, Final
 from sma_flows.plan import FlowPlan
 from sma_flows.runtime.ask import Secret
 from sma_flows.simulator.driver import Party, Phone
-from sma_flows.simulator.messages import BotResult, Hears
+from sma_flows.simulator.messages import BotResult, Hears, Log
 from sma_flows.simulator.model import World as Service
+from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
 from sma_flows.testing.heard import Ear, Heard
 from sma_flows.testing.targets import Target, TargetError, Turn
@@ -45,7 +46,7 @@ class Session:
     ``phone`` is the line: everything a party can do is done through it. ``turns`` are the events so far; ``heard`` is
     what the caller heard since it was last cleared, by the names of the flow's prompts; ``lines`` is the transcript,
     without keys and secrets; ``variables`` are the flow's, by full name, as the last event left them; ``unreachable``
-    says that there is nobody who answers. *at* is the wall clock when the call begins.
+    says that there is nobody who answers. *at* is the wall clock when the call begins; *storage* holds the audio files.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Session:
         switches: Switches | None = None,
         parties: Sequence[Party] = (),
         bots: Sequence[BotResult] = (),
+        storage: Storage | None = None,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> None:
         self.target = target
@@ -80,6 +82,7 @@ class Session:
             switches=switches,
             parties=parties,
             bots=bots,
+            storage=storage,
             delay_ms=lambda _event: self.turns[-1].delay_ms if self.turns else 0,
         )
 
@@ -198,6 +201,8 @@ class Session:
         self._read += len(entries)
         fresh: list[Heard] = []
         for entry in entries:
+            if entry.kind == "output" and isinstance(entry.value, Log):
+                self.note(f"! {entry.value.message}", entry.at_ms)
             if entry.kind != "output" or not isinstance(entry.value, Hears) or entry.value.leg != "LEG-A":
                 continue
             sound = entry.value
