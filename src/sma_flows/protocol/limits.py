@@ -124,6 +124,9 @@ MAX_EXTERNAL_ID: Final = 64
 MAX_MEETING_ATTENDEES: Final = 250
 """Most attendees of a meeting. Quotas."""
 
+MAX_MEETINGS: Final = 250
+"""Default number of meetings at the same time per account and region, adjustable. Quotas."""
+
 MEETING_EMPTY_S: Final = 5 * 60
 """A meeting without a connected attendee ends after this time. Guide, create-mtgs."""
 

@@ -9,7 +9,7 @@ import heapq
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from sma_flows.simulator.messages import (
     Answer,
@@ -65,12 +65,29 @@ class Entry:
     number: int = 0
 
 
+class Around(Protocol):
+    """What a call shares with other calls, and what changes while it goes on: meetings, quotas, who is called."""
+
+    def world(self, network: Network, event: Input) -> World:
+        """The world in this moment, just before *event* happens."""
+        ...
+
+    def moved(self, before: Network, after: Network) -> None:
+        """Something has happened to the call."""
+        ...
+
+    def takes(self, output: Output) -> bool:
+        """Whether it sees to this output itself: hands an event over (:meth:`Phone.reply`), calls a party."""
+        ...
+
+
 class Phone:
     """A call on the virtual network.
 
     *parties* answer for the called parties, one after the other (the last one repeats); *bots* are the results of bot
     conversations, one after the other; *delay_ms* says how long the function takes for an event (default: no time);
-    *storage* holds the audio files (without one, every file is there and has the usual length).
+    *storage* holds the audio files (without one, every file is there and has the usual length); *around* is what it
+    shares with other calls.
     """
 
     network: Network
@@ -87,6 +104,7 @@ class Phone:
         bots: Sequence[BotResult] = (),
         delay_ms: Callable[[dict[str, Any]], int] | None = None,
         storage: Storage | None = None,
+        around: Around | None = None,
     ) -> None:
         chosen = switches if isinstance(switches, Switches) else Switches().having(switches or {})
         self.network = Network(world=world or World(), switches=chosen)
@@ -97,6 +115,7 @@ class Phone:
         self._bots = list(bots)
         self._delay_ms = delay_ms
         self._storage = storage
+        self._around = around
         self._due: list[tuple[int, int, Input]] = []
         self._count = 0
 
@@ -111,11 +130,18 @@ class Phone:
         return self.transcript[begin:]
 
     def _advance(self, event: Input) -> None:
-        self.network, outputs = advance(self.network, event)
+        before = self.network
+        if self._around is None:
+            self.network, outputs = advance(before, event)
+        else:
+            after, outputs = advance(replace(before, world=self._around.world(before, event)), event)
+            self.network = replace(after, world=before.world)
+            self._around.moved(before, self.network)
         now: list[Input] = []
         for output in outputs:
             self._note("output", output, output.number if isinstance(output, Deliver) else 0)
-            self._react(output, now)
+            if self._around is None or not self._around.takes(output):
+                self._react(output, now)
         for each in now:
             self._advance(each)
 
@@ -125,27 +151,28 @@ class Phone:
                 given = self._ask(output)
                 delay = self._delay_ms(output.event) if self._delay_ms else 0
                 if delay:
-                    self._later(delay, given)
+                    self.later(delay, given)
                 else:
                     now.append(given)
             case Dials() if self._parties:
                 party = self._parties.pop(0) if len(self._parties) > 1 else self._parties[0]
                 if party.rings_ms is not None:
-                    self._later(party.rings_ms, Callee("rings"))
-                self._later(party.after_ms, Callee(party.does, party.code))  # type: ignore[arg-type]
+                    self.later(party.rings_ms, Callee("rings"))
+                self.later(party.after_ms, Callee(party.does, party.code))  # type: ignore[arg-type]
             case Hears(what="bot") if self._bots:
-                self._later(1_000, self._bots.pop(0))
+                self.later(1_000, self._bots.pop(0))
             case Stored() | CallRecording() if self._storage is not None:
                 self._warn(self._storage.keep(output, self.transcript, self.now_ms, self.network))
 
     def _ask(self, deliver: Deliver) -> Input:
+        return self._given(deliver, lambda: self._answer(deliver.event))
+
+    def _given(self, deliver: Deliver, answer: Callable[[], object]) -> Input:
         try:
-            response = self._answer(deliver.event)
-            given = answer_of(deliver.number, response, deliver.attempt)
+            given = answer_of(deliver.number, answer(), deliver.attempt)
         except Exception as error:  # noqa: BLE001 - whatever the function raises is a function error to the service
-            message = f"{type(error).__name__}: {error}"
             self._note("response", error, deliver.number)
-            return FunctionFails(deliver.number, message, deliver.attempt)
+            return FunctionFails(deliver.number, f"{type(error).__name__}: {error}", deliver.attempt)
         said = json.loads(given.body) if given.body else ""
         self._note("response", said, deliver.number)
         if self._storage is not None:
@@ -158,7 +185,14 @@ class Phone:
         for message in messages:
             self._note("output", Log("warning", message))
 
-    def _later(self, ms: int, event: Input) -> None:
+    def reply(self, deliver: Deliver, answer: Callable[[], object]) -> list[Entry]:
+        """The answer to an event that :class:`Around` took: what *answer* gives; if it raises, the function failed."""
+        begin = len(self.transcript)
+        self._advance(self._given(deliver, answer))
+        return self.transcript[begin:]
+
+    def later(self, ms: int, event: Input) -> None:
+        """Put an input into the network in *ms*; what fits no more by then (nobody rings, no bot talks) is left out."""
         self._count += 1
         heapq.heappush(self._due, (self.now_ms + ms, self._count, event))
 

@@ -15,6 +15,12 @@ from sma_flows.simulator.messages import BotResult, Callee, CallRecording, Dials
 from sma_flows.simulator.model import Leg, Notice, Running, Sent
 from sma_flows.simulator.talk import audio_fault, audio_name
 
+MEETING_NUMBER: Final = "+17035550122"
+"""Who dials it is connected with a meeting: the two headers say with which, and as whom (contract 6.1)."""
+
+MEETING_ID: Final = "X-chime-meeting-id"
+JOIN_TOKEN: Final = "X-chime-join-token"  # noqa: S105 (the name of a header)
+
 NOT_ANSWERED: Final = Failed("CallNotAnswered", "Call not answered")
 _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
 _URI: Final = re.compile(r"[A-Za-z0-9&=+$/%_!~*().-]{1,36}")
@@ -24,7 +30,7 @@ _VC: Final = re.compile(r"arn:aws[a-zA-Z-]*:chime:[a-z0-9-]+:[0-9]+:(vc|vcg)/.+"
 def new_leg(desk: Desk, to: str, from_: str, status: str, headers: dict[str, str]) -> Leg:
     """The next LEG-B, with a CallId of its own."""
     desk.others += 1
-    ident = f"bbbbbbbb-0000-0000-0000-{desk.others:012d}"
+    ident = f"bbbbbbbb-0000-{desk.world.line}-{desk.others:012d}"
     started = str(desk.world.started_ms + 1000 * desk.others)
     return desk.put(Leg("LEG-B", ident, to, from_, "Outbound", started, status, tuple(headers.items())))
 
@@ -120,7 +126,7 @@ def join(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
         if desk.switches.join_error_shape == "error_string":
             return Failed("ErrorJoiningMeeting", "Error while joining meeting.", "error")
         return bad("JoinToken parameter value is invalid.")
-    new_leg(desk, "SMA", "+17035550122", "Connected", {})
+    new_leg(desk, "SMA", MEETING_NUMBER, "Connected", {MEETING_ID: params["MeetingId"], JOIN_TOKEN: token})
     desk.joined = f"meeting {params['MeetingId']}"
     desk.out.append(Hears("LEG-A", "other"))
     return Done()

@@ -33,12 +33,14 @@ class Fault:
 class World:
     """What surrounds the call and does not change in it: names, files, numbers, what is missing.
 
+    ``line`` is the middle of the CallIds, so that the legs of different calls have different ones.
     ``audio_ms`` gives durations by ``bucket/key``; files are there unless named in ``missing_audio``. Numbers of the
     account are ``numbers``; ``calls`` are active calls of other transactions (the quota is ``quota``). ``faults`` fail
     actions that have no cause of their own here: SystemException and its like (contract 4.0).
     """
 
     transaction: str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+    line: str = "0000-0000"
     account: str = "111122223333"
     region: str = "us-east-1"
     application: str = "abcdefab-aaaa-bbbb-cccc-abcdefabcdef"

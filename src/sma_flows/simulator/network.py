@@ -31,8 +31,6 @@ from sma_flows.simulator.model import Leg, Network, Notice, Timer
 
 __all__ = ["Network", "advance"]
 
-FIRST = "aaaaaaaa-0000-0000-0000-000000000001"
-
 
 def advance(network: Network, event: Input) -> tuple[Network, tuple[Output, ...]]:
     """Let one thing happen to the call: the call afterwards, and what came of it, in order.
@@ -108,8 +106,9 @@ def _open(desk: Desk, call: InboundCall | OutboundCall) -> None:
     desk.outbound = isinstance(call, OutboundCall)
     direction = "Outbound" if desk.outbound else "Inbound"
     status = "ringing" if desk.outbound else ""
+    ident = f"aaaaaaaa-0000-{desk.world.line}-000000000001"
     desk.put(
-        Leg("LEG-A", FIRST, call.to, call.from_, direction, str(desk.world.started_ms), status, headers=call.headers)
+        Leg("LEG-A", ident, call.to, call.from_, direction, str(desk.world.started_ms), status, headers=call.headers)
     )
     if isinstance(call, InboundCall):
         desk.tell(Notice("NEW_INBOUND_CALL", "LEG-A"))

@@ -6,10 +6,10 @@ token, as the real service does for the same external id.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from sma_flows.errors import ServiceError
+from sma_flows.protocol.ids import digest, like_uuid
 from sma_flows.services.ports import Attendee
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class LocalMeetings:
         Raises:
             ServiceError: the meeting was closed.
         """
-        attendee = Attendee(like_uuid("attendee", meeting, token), _digest("join", meeting, token))
+        attendee = Attendee(like_uuid("attendee", meeting, token), digest("join", meeting, token))
         with self._database.change(timeout_s) as store:
             row = store.execute("SELECT open FROM meeting WHERE id = ?", (meeting,)).fetchone()
             if row is not None and not row[0]:
@@ -73,13 +73,3 @@ class LocalMeetings:
             ended = "SELECT id FROM meeting WHERE name = ?"
             store.execute(f"UPDATE attendee SET present = 0 WHERE meeting IN ({ended})", (name,))  # noqa: S608 - constant
             store.execute("UPDATE meeting SET open = 0 WHERE name = ?", (name,))
-
-
-def like_uuid(*parts: str) -> str:
-    """A name made of *parts* in the shape in which the service writes its ids."""
-    text = _digest(*parts)
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:32]))
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()
