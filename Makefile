@@ -17,7 +17,7 @@ PYTHON ?= $(shell for each in python3.12 python3.13 python3.11 python3.14 python
 
 WORKERS ?= auto
 
-.PHONY: help setup demo test check lint types imports bench docs events clean
+.PHONY: help setup demo test check lint types imports bench build runtime docs events clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -71,6 +71,15 @@ imports: $(VENV)/.developer  ## the import contracts of pyproject.toml
 
 bench: $(VENV)/.developer  ## measure, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
+
+# `sam build` calls this with a folder of its own, see flows/Makefile. PREVIOUS: plans whose calls may still run.
+OUTPUT ?= build/function
+
+build: $(VENV)/.installed  ## build the Lambda function into build/function
+	@$(BIN)/sma-flows build flows -o "$(OUTPUT)" $(addprefix --previous ,$(PREVIOUS))
+
+runtime: $(VENV)/.developer  ## run the flows in the real Lambda runtime on this machine (Linux)
+	@$(BIN)/sma-flows runtime flows
 
 docs: $(VENV)/.developer  ## write the generated pages of docs/ and the generated blocks of README.md
 	@$(BIN)/python docs/generate.py

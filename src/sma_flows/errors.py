@@ -19,3 +19,7 @@ class ProtocolError(SmaFlowsError):
 
 class ServiceError(SmaFlowsError):
     """A port (meeting service, store, hook) could not do its work. The runtime turns it into the outcome ``failed``."""
+
+
+class BuildError(SmaFlowsError):
+    """A package cannot be built, started or deployed as asked. The text says what to do."""

@@ -13,7 +13,19 @@ from sma_flows.cli.console import steady_output
 
 __all__ = ["cli", "run"]
 
-COMMANDS: Final = ("check", "compile", "explain", "codes", "graph", "replay", "invoke", "test", "fidelity")
+COMMANDS: Final = (
+    "check",
+    "compile",
+    "explain",
+    "codes",
+    "graph",
+    "replay",
+    "invoke",
+    "test",
+    "fidelity",
+    "build",
+    "runtime",
+)
 """In the order of work: write, understand, look, try."""
 
 EXAMPLES: Final = """\b

@@ -18,7 +18,7 @@ from sma_flows.plan import Plan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["command"]
+__all__ = ["command", "previous_plan"]
 
 EXAMPLES = """\b
 Examples:
@@ -48,7 +48,7 @@ def command(paths: tuple[str, ...], output: Path, previous: tuple[Path, ...], ke
     answered together with the one before, so that each of them saves an invocation.
     """
     given = existing(paths)
-    plans = [_previous(path) for path in previous]
+    plans = [previous_plan(path) for path in previous]
     with busy(f"Compiling {', '.join(paths)}"):
         result = compile_paths(given, plans, keep)
     something(result, paths)
@@ -68,7 +68,12 @@ def command(paths: tuple[str, ...], output: Path, previous: tuple[Path, ...], ke
     exit_with(0)
 
 
-def _previous(path: Path) -> Plan:
+def previous_plan(path: Path) -> Plan:
+    """A plan that was given as --previous.
+
+    Raises:
+        WrongUsage: it cannot be read.
+    """
     try:
         return Plan.read(path)
     except PlanError as error:
