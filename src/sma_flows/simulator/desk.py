@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol.check import PARAMETERS
-from sma_flows.simulator.messages import CallRecording, Deliver, Gone, Log, Output
+from sma_flows.simulator.messages import Break, CallRecording, Deliver, Gone, Log, Output
 from sma_flows.simulator.model import Delivery, Leg, Listener, Network, Notice, Running, Sent, Timer, World
 from sma_flows.simulator.switches import Switches
 
@@ -70,6 +70,7 @@ class Desk:
     held: tuple[tuple[int, str], ...]
     files: int
     over: bool
+    breaks: tuple[Break, ...]
     out: list[Output] = field(default_factory=list)
 
     @classmethod
@@ -180,6 +181,14 @@ class Desk:
             data["ErrorList"] = []  # contract 1.5: it is there, its contents are not documented
         self.tell(Notice("ACTION_FAILED", leg.tag, dumps(data), holds=holds))
 
+    def broken(self, kind: str) -> Failed | None:
+        """How an action of this type fails, if it was broken (:class:`Break`); the break is used up."""
+        for one in self.breaks:
+            if kind in one.actions:
+                self.breaks = tuple(other for other in self.breaks if other is not one)
+                return Failed(one.error, one.message, one.shape)
+        return None
+
     def echo(self, sent: Sent, leg: Leg) -> dict[str, Any]:
         """What was sent, without what the service does not know, with what it adds (rules 8 and 20)."""
         known = PARAMETERS[sent.type]
@@ -206,9 +215,11 @@ class Desk:
         """Send what may be sent: one at a time, or all at once (switch ``overlap``)."""
         while self.queue and not self.over and (self.switches.overlap == "parallel" or not self.delivered):
             notice, self.queue = self.queue[0], self.queue[1:]
-            self.sequence = self.sequence + 1 if self.numbered else int(self.switches.sequence_start)
+            if notice.sequence is None:
+                self.sequence = self.sequence + 1 if self.numbered else int(self.switches.sequence_start)
+            sequence = self.sequence if notice.sequence is None else notice.sequence
             self.numbered += 1
-            self._send(Delivery(self.numbered, notice, dumps(self.event(notice, self.sequence))))
+            self._send(Delivery(self.numbered, notice, dumps(self.event(notice, sequence))))
 
     def _send(self, delivery: Delivery) -> None:
         self.invocations += 1

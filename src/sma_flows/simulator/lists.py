@@ -60,8 +60,11 @@ def _begin(desk: Desk, sent: Sent) -> None:
     leg = _target(desk, sent)
     if leg is None or leg.gone or (leg.status != "Connected" and (leg.tag == "LEG-B" or desk.outbound)):  # rule 16
         fallback = leg or desk.leg(sent.leg) or desk.legs[0]
-        fault = bad("CallId or ParticipantTag parameter for action is invalid")
-        _finish(desk, Running(sent, fallback.tag, ""), fault)
+        _finish(desk, Running(sent, fallback.tag, ""), bad("CallId or ParticipantTag parameter for action is invalid"))
+        return
+    fault = desk.broken(sent.type)
+    if fault is not None:
+        _finish(desk, Running(sent, leg.tag, ""), fault)
         return
     forced = _forced(desk, sent)
     if sent.type == "Hangup" and forced is None:  # rule 58

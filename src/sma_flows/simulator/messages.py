@@ -102,6 +102,33 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Break:
+    """The next action that begins and is one of these types fails, whatever its parameters say.
+
+    ``shape`` ``error`` puts code and message into one text ``Error``, as some events do (contract 1.5).
+    """
+
+    actions: tuple[str, ...]
+    error: str = "SystemException"
+    message: str = "System error while running action"
+    shape: Literal["pair", "error"] = "pair"
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """The service sends an event that is not due: one that it sent before, or one that comes much too late.
+
+    *data* is ActionData as JSON text (``""``: none). The event shows the call as it is now; its Sequence is the next
+    one unless *sequence* says which.
+    """
+
+    type: str
+    leg: str = "LEG-A"
+    data: str = ""
+    sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The function answered delivery *number*: the body as JSON text (``""``: nothing). See :func:`answer_of`."""
 
@@ -130,6 +157,8 @@ Input = (
     | MeetingEnds
     | BotResult
     | Update
+    | Break
+    | Stray
     | Answer
     | FunctionFails
 )

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from sma_flows.simulator.messages import Pairs
+from sma_flows.simulator.messages import Break, Pairs
 from sma_flows.simulator.switches import Switches
 
 SPEECH_MS_PER_CHARACTER = 60
@@ -137,7 +137,10 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """An event that is to be sent: built when its turn comes. ``holds``: the list waits for its answer."""
+    """An event that is to be sent: built when its turn comes. ``holds``: the list waits for its answer.
+
+    ``sequence`` is the number of an event that comes a second time; None: the next one.
+    """
 
     type: str
     leg: str
@@ -146,6 +149,7 @@ class Notice:
     error: str = ""
     message: str = ""
     final: bool = False
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,7 @@ class Network:
     held: tuple[tuple[int, str], ...] = ()
     files: int = 0
     over: bool = False
+    breaks: tuple[Break, ...] = ()
 
     @property
     def next_ms(self) -> int | None:

@@ -12,6 +12,7 @@ from sma_flows.simulator.desk import Desk, Done, dumps
 from sma_flows.simulator.messages import (
     Answer,
     BotResult,
+    Break,
     Callee,
     Dials,
     Elapse,
@@ -24,6 +25,7 @@ from sma_flows.simulator.messages import (
     OutboundCall,
     Output,
     Refused,
+    Stray,
     Talk,
     Update,
 )
@@ -90,6 +92,12 @@ def _take(desk: Desk, event: Input) -> None:
             lists.settle(desk, legs.bot_result(desk, event))
         case Update():
             _update(desk, event)
+        case Break():
+            desk.breaks = (*desk.breaks, event)
+        case Stray():
+            if desk.over or desk.leg(event.leg) is None:
+                raise ValueError(f"nothing can be sent for {event.leg}")
+            desk.tell(Notice(event.type, event.leg, event.data, sequence=event.sequence))
 
 
 def _leg(desk: Desk, tag: str) -> Leg:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sma_flows.plan import FlowPlan
 from sma_flows.runtime.ask import Secret
 from sma_flows.simulator.driver import Party, Phone
-from sma_flows.simulator.messages import BotResult, Hears, Log
+from sma_flows.simulator.messages import BotResult, Break, Hears, Log
 from sma_flows.simulator.model import World as Service
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
@@ -64,7 +63,6 @@ class Session:
     ) -> None:
         self.target = target
         self.at = at
-        self.whole = service or service_of(at)
         self.turns: list[Turn] = []
         self.variables: dict[str, Any] = {}
         self.heard: list[Heard] = []
@@ -74,11 +72,10 @@ class Session:
         self._ear = Ear(plan)
         self._read = 0
         self._spoke = False
-        self._broken = False
         self._on_turn = on_turn
         self.phone = Phone(
             self._answer,
-            world=self.whole,
+            world=service or service_of(at),
             switches=switches,
             parties=parties,
             bots=bots,
@@ -94,8 +91,6 @@ class Session:
         return self.at + timedelta(milliseconds=self.phone.now_ms)
 
     def _answer(self, event: dict[str, Any]) -> object:
-        if self._broken and event["InvocationEventType"] == "ACTION_FAILED":
-            self.mend()
         try:
             turn = self.target.answer(json.dumps(event, ensure_ascii=False), self.phone.now_ms, self.now)
         except TargetError as error:  # to the service a function that fails; to whoever plays the call the end of it
@@ -113,15 +108,8 @@ class Session:
     # ---- breaking things -------------------------------------------------------------------------------------------
 
     def break_next(self, verb: str) -> None:
-        """From now on the service cannot do what *verb* (of :data:`BREAKABLE`) needs, until it has failed once."""
-        network = self.phone.network
-        self.phone.network = replace(network, world=replace(network.world, **BREAKABLE[verb]))
-        self._broken = True
-
-    def mend(self) -> None:
-        """The service can do everything again."""
-        self._broken = False
-        self.phone.network = replace(self.phone.network, world=self.whole)
+        """The next action that *verb* (of :data:`BREAKABLE`) stands for fails."""
+        self.phone.send(BREAKABLE[verb])
 
     # ---- time and sound --------------------------------------------------------------------------------------------
 
@@ -262,23 +250,16 @@ def _told(event: Mapping[str, Any], turn: Turn) -> str:
     return f"{words:<46} {went}" + (f"  (ran {ran})" if ran else "")
 
 
-class _Everything(frozenset[str]):
-    """Holds whatever one asks for."""
-
-    def __contains__(self, _one: object) -> bool:
-        return True
-
-
-_EVERYTHING: Final = _Everything()
-
-BREAKABLE: Final[Mapping[str, Mapping[str, Any]]] = {
-    "say": {"speech_error": "SystemException"},
-    "gather": {"speech_error": "SystemException"},
-    "menu": {"speech_error": "SystemException"},
-    "bridge": {"calls": 10},
-    "bot": {"bots_throttled": True},
-    "play": {"missing_audio": _EVERYTHING},
-    "record": {"unwritable": _EVERYTHING},
-    "join_meeting": {"dead_tokens": _EVERYTHING},
+BREAKABLE: Final[Mapping[str, Break]] = {
+    "say": Break(("Speak", "PlayAudio")),
+    "gather": Break(QUESTIONS),
+    "menu": Break(QUESTIONS),
+    "bridge": Break(("CallAndBridge",)),
+    "bot": Break(("StartBotConversation",), "ActionExecutionThrottled", "The quota of bots is used up."),
+    "play": Break(("PlayAudio",), "InvalidAudioSource", "Cannot access S3 bucket or audio file."),
+    "record": Break(
+        ("RecordAudio",), "InvalidActionParameter", "Error occurred while uploading recording to S3 bucket."
+    ),
+    "join_meeting": Break(("JoinChimeMeeting",), "InvalidActionParameter", "JoinToken parameter value is invalid."),
 }
-"""How the service is broken, so that the next action of a verb fails."""
+"""How the next action of a verb fails."""
