@@ -1,0 +1,63 @@
+"""What a tester can do to the service: let its next action fail, and send events that are not due."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.kit import bridge, called, digits, hangup, listen, pause, phone, play, reply, speak, told
+from sma_flows.simulator.messages import Break, Stray
+
+
+def test_a_broken_action_fails_once_with_the_given_error() -> None:
+    line = phone({"NEW_INBOUND_CALL": reply(speak()), "ACTION_FAILED": reply(speak(), hangup())})
+    line.send(Break(("Speak",), "ActionExecutionThrottled", "Too much."))
+    line.dial_in()
+    line.settle()
+    assert told(line) == ["NEW_INBOUND_CALL", "ACTION_FAILED Speak ActionExecutionThrottled", "HANGUP LEG-A"]
+    assert line.events[1]["ActionData"]["ErrorMessage"] == "Too much."
+
+
+def test_a_break_waits_for_an_action_of_its_types() -> None:
+    line = phone({"NEW_INBOUND_CALL": reply(speak(), play()), "ACTION_FAILED": reply(hangup())})
+    line.send(Break(("PlayAudio", "StartBotConversation"), "InvalidAudioSource"))
+    line.dial_in()
+    line.settle()
+    assert told(line)[1] == "ACTION_FAILED PlayAudio InvalidAudioSource"
+
+
+def test_a_broken_hangup_leaves_the_leg_on_the_line() -> None:
+    line = called(speak(), hangup(), answers={"ACTION_FAILED": reply(hangup())})
+    line.send(Break(("Hangup",)))
+    line.settle()
+    assert told(line) == ["NEW_INBOUND_CALL", "ACTION_FAILED Hangup SystemException", "HANGUP LEG-A"]
+
+
+def test_an_error_can_be_one_text() -> None:
+    line = phone({"NEW_INBOUND_CALL": reply(digits())})
+    line.send(Break(("PlayAudioAndGetDigits",), "NoAccess", "There is none.", "error"))
+    line.dial_in()
+    assert line.events[1]["ActionData"]["Error"] == "NoAccess: There is none."
+    assert "ErrorType" not in line.events[1]["ActionData"]
+
+
+def test_a_stray_event_shows_the_call_as_it_is_now_and_its_answer_is_used() -> None:
+    line = called(listen(), pause(20_000), answers={"ACTION_SUCCESSFUL Speak": reply(speak("What?"))})
+    line.wait(1_000)
+    line.send(Stray("ACTION_SUCCESSFUL", data='{"Type":"Speak","Parameters":{"Text":"Old."}}'))
+    assert told(line) == ["NEW_INBOUND_CALL", "ACTION_SUCCESSFUL Speak", "ACTION_INTERRUPTED Pause"]
+    stray = line.events[1]
+    assert stray["Sequence"] == 2
+    assert stray["CallDetails"]["Participants"][0]["Status"] == "Connected"
+
+
+def test_a_stray_event_can_have_an_old_number() -> None:
+    line = called(pause(20_000))
+    line.send(Stray("RINGING", sequence=1))
+    line.settle()
+    assert [event["Sequence"] for event in line.events] == [1, 1, 2]
+
+
+def test_nothing_can_be_sent_for_a_leg_that_never_was() -> None:
+    line = called(bridge())
+    with pytest.raises(ValueError, match="LEG-C"):
+        line.send(Stray("HANGUP", "LEG-C"))
