@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.kit import bridge, called, digits, hangup, listen, pause, phone, play, reply, speak, told
-from sma_flows.simulator.messages import Break, Stray
+from simulator.kit import B, act, bridge, called, digits, hangup, join, listen, pause, phone, play, reply, speak, told
+from sma_flows.simulator.messages import Break, Hears, Stray
 
 
 def test_a_broken_action_fails_once_with_the_given_error() -> None:
@@ -25,6 +25,32 @@ def test_a_break_waits_for_an_action_of_its_types() -> None:
     assert told(line)[1] == "ACTION_FAILED PlayAudio InvalidAudioSource"
 
 
+def test_a_break_waits_for_an_action_with_its_text() -> None:
+    line = called(speak("One."), speak("Two."), speak("Three."))
+    line.send(Break(("Speak",), text='"Three."'))
+    line.settle()
+    assert told(line)[1:] == ["ACTION_FAILED Speak SystemException"]
+    assert [one.text for one in line.outputs if isinstance(one, Hears)] == ["One.", "Two."]
+
+
+def test_an_action_can_break_while_it_runs() -> None:
+    line = called(speak("One."), play())
+    line.send(Break(("Speak",), running=True))
+    line.settle()
+    assert told(line)[1:] == ["ACTION_FAILED Speak SystemException"]
+    idle = called(listen())
+    with pytest.raises(ValueError, match="no action of Speak runs"):
+        idle.send(Break(("Speak",), running=True))
+
+
+def test_a_failure_of_muting_carries_its_list() -> None:
+    mute = act("ModifyChimeMeetingAttendees", Operation="Mute", MeetingId="meeting-1", AttendeeList=["me"], **B)
+    line = phone({"NEW_INBOUND_CALL": reply(join()), "ACTION_SUCCESSFUL JoinChimeMeeting": reply(mute)})
+    line.send(Break(("ModifyChimeMeetingAttendees",)))
+    line.dial_in()
+    assert line.events[-1]["ActionData"]["ErrorList"] == []
+
+
 def test_a_broken_hangup_leaves_the_leg_on_the_line() -> None:
     line = called(speak(), hangup(), answers={"ACTION_FAILED": reply(hangup())})
     line.send(Break(("Hangup",)))
@@ -38,6 +64,25 @@ def test_an_error_can_be_one_text() -> None:
     line.dial_in()
     assert line.events[1]["ActionData"]["Error"] == "NoAccess: There is none."
     assert "ErrorType" not in line.events[1]["ActionData"]
+
+
+def test_answers_can_be_kept_back_and_handed_in_in_any_order() -> None:
+    answers = {
+        "NEW_INBOUND_CALL": reply(play()),
+        "CALL_UPDATE_REQUESTED": [reply(speak("One.")), reply(speak("Two."))],
+    }
+    late = {"CALL_UPDATE_REQUESTED": None}
+    line = phone(answers, switches={"overlap": "parallel"}, delay_ms=lambda e: late.get(e["InvocationEventType"], 0))
+    line.dial_in()
+    line.update({"number": "one"})
+    line.update({"number": "two"})
+    line.wait(1_000)
+    assert told(line)[1:] == ["CALL_UPDATE_REQUESTED CallUpdateRequest"] * 2
+    assert len(line.held) == 2
+    line.release(1)
+    line.release()
+    line.settle()
+    assert [one.text for one in line.outputs if isinstance(one, Hears) and one.what == "speech"] == ["Two.", "One."]
 
 
 def test_a_stray_event_shows_the_call_as_it_is_now_and_its_answer_is_used() -> None:

@@ -33,13 +33,12 @@ from sma_flows.simulator.messages import (
     BotResult,
     Deliver,
     Gone,
-    Hears,
     MeetingEnds,
     OutboundCall,
     Refused,
     Talk,
 )
-from sma_flows.simulator.model import Fault, World
+from sma_flows.simulator.model import World
 
 A = {"ParticipantTag": "LEG-A"}
 LONG = pause(20_000)
@@ -290,36 +289,15 @@ def test_audio_plays_as_often_as_asked_and_a_terminator_stops_it() -> None:
     assert told(stopped)[1:] == ["ACTION_SUCCESSFUL PlayAudio"]
 
 
-@pytest.mark.parametrize(
-    ("first", "fault", "failure"),
-    [
-        ((play(), speak("One."), speak("Two.")), Fault("Speak", text='"Two."'), "ACTION_FAILED Speak SystemException"),
-        ((speak(),), Fault("Speak", "AccessDenied", "no"), "ACTION_FAILED Speak AccessDenied"),
-        ((hangup(),), Fault("Hangup"), "ACTION_FAILED Hangup SystemException"),
-    ],
-)
-def test_the_world_may_fail_any_action(first: tuple[dict[str, Any], ...], fault: Fault, failure: str) -> None:
-    made = called(*first, world=World(faults=(fault,)))
-    made.settle()
-    assert told(made) == ["NEW_INBOUND_CALL", failure]
-    said = [one.text for one in made.outputs if isinstance(one, Hears) and one.what == "speech"]
-    assert said == (["One."] if len(first) > 1 else [])
-
-
-def test_a_failure_that_the_world_asks_for_has_the_shape_of_its_action() -> None:
-    shaped = World(faults=(Fault("JoinChimeMeeting", "ErrorJoiningMeeting", "Error while joining meeting.", "error"),))
-    joined = called(join(), world=shaped)
-    assert last(joined)["ActionData"]["Error"] == "ErrorJoiningMeeting: Error while joining meeting."
-    mute = act("ModifyChimeMeetingAttendees", Operation="Mute", MeetingId="meeting-1", AttendeeList=["me"], **B)
-    muting = {"ACTION_SUCCESSFUL JoinChimeMeeting": reply(mute)}
-    muted = called(join(), answers=muting, world=World(faults=(Fault("ModifyChimeMeetingAttendees"),)))
-    assert last(muted)["ActionData"]["ErrorType"] == "SystemException"
-    assert last(muted)["ActionData"]["ErrorList"] == []
-
-
 def test_audio_that_is_missing_fails() -> None:
     made = called(play(), world=World(missing_audio=frozenset({"sounds/hello.wav"})))
     assert told(made)[1:] == ["ACTION_FAILED PlayAudio InvalidAudioSource"]
+
+
+def test_speech_takes_its_time() -> None:
+    slow = called(speak("A" * 10), world=World(ms_per_character=500))
+    slow.settle()
+    assert slow.now_ms == 5000
 
 
 def test_speech_plays_to_the_end() -> None:
@@ -471,6 +449,27 @@ def test_a_meeting_is_joined_or_not(shape: str) -> None:
     data = last(dead)["ActionData"]
     assert ("Error" in data) == (shape == "error_string")
     assert ("ErrorType" in data) == (shape == "pair")
+
+
+def test_joining_a_meeting_may_take_time() -> None:
+    slow = World(join_ms=800)
+    made = called(join(), world=slow)
+    assert told(made) == ["NEW_INBOUND_CALL"]
+    made.update({"too": "early"})
+    made.wait(799)
+    assert told(made)[1:] == ["CALL_UPDATE_REQUESTED CallUpdateRequest"]
+    made.wait(1)
+    assert told(made)[2:] == ["ACTION_SUCCESSFUL JoinChimeMeeting"]
+    assert len(last(made)["CallDetails"]["Participants"]) == 2
+    gone = called(join(), world=slow)
+    gone.hang_up()
+    gone.settle()
+    assert told(gone)[1:] == ["HANGUP LEG-A"]
+    assert len(last(gone)["CallDetails"]["Participants"]) == 1
+    kept = called(join(), answers={"CALL_UPDATE_REQUESTED": reply(speak())}, world=slow)
+    kept.update({})
+    kept.settle()
+    assert told(kept)[2:] == ["ACTION_SUCCESSFUL JoinChimeMeeting", "ACTION_SUCCESSFUL Speak"]
 
 
 def test_muting_needs_a_meeting() -> None:

@@ -181,10 +181,10 @@ class Desk:
             data["ErrorList"] = []  # contract 1.5: it is there, its contents are not documented
         self.tell(Notice("ACTION_FAILED", leg.tag, dumps(data), holds=holds))
 
-    def broken(self, kind: str) -> Failed | None:
-        """How an action of this type fails, if it was broken (:class:`Break`); the break is used up."""
+    def broken(self, sent: Sent) -> Failed | None:
+        """How this action fails, if it was broken (:class:`Break`); the break is used up."""
         for one in self.breaks:
-            if kind in one.actions:
+            if sent.type in one.actions and one.text in sent.params:
                 self.breaks = tuple(other for other in self.breaks if other is not one)
                 return Failed(one.error, one.message, one.shape)
         return None

@@ -61,7 +61,7 @@ def _prompt(desk: Desk, *, failure: bool) -> None:
     if running.action.type == "SpeakAndGetDigits":
         text = params["FailureSpeechParameters" if failure else "SpeechParameters"]["Text"]
         desk.out.append(Hears(running.leg, "speech", text))
-        ms = speech_ms(text)
+        ms = speech_ms(text, desk.world.ms_per_character)
     else:
         source = params["FailureAudioSource" if failure else "AudioSource"]
         desk.out.append(Hears(running.leg, "audio", audio_name(source)))

@@ -86,13 +86,14 @@ class Phone:
 
     *parties* answer for the called parties, one after the other (the last one repeats); *bots* are the results of bot
     conversations, one after the other; *delay_ms* says how long the function takes for an event (default: no time);
-    *storage* holds the audio files (without one, every file is there and has the usual length); *around* is what it
-    shares with other calls.
+    None keeps the answer back in ``held`` until :meth:`release` hands it in. *storage* holds the audio files (without
+    one, every file is there and has the usual length); *around* is what it shares with other calls.
     """
 
     network: Network
     now_ms: int
     transcript: list[Entry]
+    held: list[Input]
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class Phone:
         world: World | None = None,
         parties: Sequence[Party] = (),
         bots: Sequence[BotResult] = (),
-        delay_ms: Callable[[dict[str, Any]], int] | None = None,
+        delay_ms: Callable[[dict[str, Any]], int | None] | None = None,
         storage: Storage | None = None,
         around: Around | None = None,
     ) -> None:
@@ -110,6 +111,7 @@ class Phone:
         self.network = Network(world=world or World(), switches=chosen)
         self.now_ms = 0
         self.transcript = []
+        self.held = []
         self._answer = answer
         self._parties = list(parties)
         self._bots = list(bots)
@@ -150,7 +152,9 @@ class Phone:
             case Deliver():
                 given = self._ask(output)
                 delay = self._delay_ms(output.event) if self._delay_ms else 0
-                if delay:
+                if delay is None:
+                    self.held.append(given)
+                elif delay:
                     self.later(delay, given)
                 else:
                     now.append(given)
@@ -253,6 +257,10 @@ class Phone:
     def settle(self, limit_ms: int = 600_000) -> None:
         """Let time pass until nothing more happens by itself: over, idle, or the limit is reached."""
         self.until(lambda _: False, limit_ms)
+
+    def release(self, place: int = 0) -> None:
+        """Hand in an answer that was kept back: the oldest, or the one at *place*."""
+        self.send(self.held.pop(place))
 
     # -- people ----------------------------------------------------------------------------------------------------
 

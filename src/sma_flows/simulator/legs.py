@@ -126,7 +126,18 @@ def join(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
         if desk.switches.join_error_shape == "error_string":
             return Failed("ErrorJoiningMeeting", "Error while joining meeting.", "error")
         return bad("JoinToken parameter value is invalid.")
-    new_leg(desk, "SMA", MEETING_NUMBER, "Connected", {MEETING_ID: params["MeetingId"], JOIN_TOKEN: token})
+    if desk.world.join_ms:
+        desk.running = Running(sent, leg.tag, "join")
+        desk.timer("action", desk.world.join_ms)
+        return None
+    return joined(desk, sent)
+
+
+def joined(desk: Desk, sent: Sent) -> Done:
+    """Rule 48: the meeting's leg is there."""
+    params = sent.parameters()
+    headers = {MEETING_ID: params["MeetingId"], JOIN_TOKEN: params["JoinToken"]}
+    new_leg(desk, "SMA", MEETING_NUMBER, "Connected", headers)
     desk.joined = f"meeting {params['MeetingId']}"
     desk.out.append(Hears("LEG-A", "other"))
     return Done()

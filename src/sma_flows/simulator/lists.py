@@ -62,12 +62,11 @@ def _begin(desk: Desk, sent: Sent) -> None:
         fallback = leg or desk.leg(sent.leg) or desk.legs[0]
         _finish(desk, Running(sent, fallback.tag, ""), bad("CallId or ParticipantTag parameter for action is invalid"))
         return
-    fault = desk.broken(sent.type)
+    fault = desk.broken(sent)
     if fault is not None:
         _finish(desk, Running(sent, leg.tag, ""), fault)
         return
-    forced = _forced(desk, sent)
-    if sent.type == "Hangup" and forced is None:  # rule 58
+    if sent.type == "Hangup":  # rule 58
         _hang_up(desk, sent, leg)
         return
     if not leg.connected and (
@@ -75,15 +74,7 @@ def _begin(desk: Desk, sent: Sent) -> None:
     ):
         desk.cancel("unanswered")
         leg = desk.answer_leg(leg)  # rule 13
-    settle(desk, forced or START[sent.type](desk, sent, leg), Running(sent, leg.tag, ""))
-
-
-def _forced(desk: Desk, sent: Sent) -> Failed | None:
-    """A failure that the world asks for (contract 4.0: SystemException can come of any action)."""
-    for fault in desk.world.faults:
-        if fault.action == sent.type and fault.text in sent.params:
-            return Failed(fault.error, fault.message, fault.shape)
-    return None
+    settle(desk, START[sent.type](desk, sent, leg), Running(sent, leg.tag, ""))
 
 
 def _target(desk: Desk, sent: Sent) -> Leg | None:

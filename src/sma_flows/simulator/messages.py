@@ -105,6 +105,7 @@ class Update:
 class Break:
     """The next action that begins and is one of these types fails, whatever its parameters say.
 
+    With ``text``, the next one whose parameters (as JSON text) hold it. With ``running``, the action that runs now.
     ``shape`` ``error`` puts code and message into one text ``Error``, as some events do (contract 1.5).
     """
 
@@ -112,6 +113,8 @@ class Break:
     error: str = "SystemException"
     message: str = "System error while running action"
     shape: Literal["pair", "error"] = "pair"
+    text: str = ""
+    running: bool = False
 
 
 @dataclass(frozen=True, slots=True)

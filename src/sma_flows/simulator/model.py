@@ -16,27 +16,13 @@ SPEECH_MS_PER_CHARACTER = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """Actions of one type fail as soon as they begin: all of them, or those whose parameters (JSON text) hold *text*.
-
-    *shape* ``error`` reports both in one text ``Error``, as some actions do (contract 1.5).
-    """
-
-    action: str
-    error: str = "SystemException"
-    message: str = "System error while running action"
-    shape: str = "pair"
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class World:
     """What surrounds the call and does not change in it: names, files, numbers, what is missing.
 
     ``line`` is the middle of the CallIds, so that the legs of different calls have different ones.
-    ``audio_ms`` gives durations by ``bucket/key``; files are there unless named in ``missing_audio``. Numbers of the
-    account are ``numbers``; ``calls`` are active calls of other transactions (the quota is ``quota``). ``faults`` fail
-    actions that have no cause of their own here: SystemException and its like (contract 4.0).
+    ``audio_ms`` gives durations by ``bucket/key``; files are there unless named in ``missing_audio``. Words take
+    ``ms_per_character``, joining a meeting ``join_ms`` (0: it has joined at once). Numbers of the account are
+    ``numbers``; ``calls`` are active calls of other transactions (the quota is ``quota``).
     """
 
     transaction: str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
@@ -49,6 +35,8 @@ class World:
     day: str = "2026/11/20"
     audio_ms: tuple[tuple[str, int], ...] = ()
     default_audio_ms: int = 3_000
+    ms_per_character: int = SPEECH_MS_PER_CHARACTER
+    join_ms: int = 0
     missing_audio: frozenset[str] = frozenset()
     unwritable: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset({"+14255550100"})
@@ -60,7 +48,6 @@ class World:
     speech_error: str = ""
     calls: int = 0
     quota: int = 10
-    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

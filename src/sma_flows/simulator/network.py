@@ -6,6 +6,8 @@ where it is kept, and :mod:`sma_flows.simulator.fidelity` lists them all.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sma_flows.protocol import limits
 from sma_flows.simulator import answers, digits, legs, lists, talk
 from sma_flows.simulator.desk import Desk, Done, dumps
@@ -93,11 +95,20 @@ def _take(desk: Desk, event: Input) -> None:
         case Update():
             _update(desk, event)
         case Break():
-            desk.breaks = (*desk.breaks, event)
+            _break(desk, event)
         case Stray():
             if desk.over or desk.leg(event.leg) is None:
                 raise ValueError(f"nothing can be sent for {event.leg}")
             desk.tell(Notice(event.type, event.leg, event.data, sequence=event.sequence))
+
+
+def _break(desk: Desk, event: Break) -> None:
+    desk.breaks = (*desk.breaks, replace(event, running=False))
+    if event.running:
+        fault = desk.broken(desk.running.action) if desk.running is not None else None
+        if fault is None:
+            raise ValueError(f"no action of {', '.join(event.actions)} runs")
+        lists.settle(desk, fault)
 
 
 def _leg(desk: Desk, tag: str) -> Leg:
@@ -144,6 +155,8 @@ def _timer(desk: Desk, timer: Timer) -> None:
             elif running.phase == "ring":  # rule 43
                 legs.drop_ringing(desk)
                 lists.settle(desk, legs.NOT_ANSWERED)
+            elif running.phase == "join":
+                lists.settle(desk, legs.joined(desk, running.action))
             elif running.phase == "record":
                 lists.settle(desk, talk.recorded(desk, running))  # rule 39
             else:

@@ -12,9 +12,9 @@ from sma_flows.simulator.messages import Hears, Stored
 from sma_flows.simulator.model import SPEECH_MS_PER_CHARACTER, Leg, Running, Sent
 
 
-def speech_ms(text: str) -> int:
-    """How long a text takes to say (a fixed pace: nothing in the contract depends on it)."""
-    return max(400, SPEECH_MS_PER_CHARACTER * len(text))
+def speech_ms(text: str, pace: int = SPEECH_MS_PER_CHARACTER) -> int:
+    """How long a text takes to say (nothing in the contract depends on it)."""
+    return max(400, pace * len(text))
 
 
 def speech_fault(desk: Desk, speech: object) -> Failed | None:
@@ -55,7 +55,7 @@ def speak(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     if fault is not None:
         return fault
     desk.out.append(Hears(leg.tag, "speech", params["Text"]))
-    return _for(desk, sent, leg, "speak", speech_ms(params["Text"]))
+    return _for(desk, sent, leg, "speak", speech_ms(params["Text"], desk.world.ms_per_character))
 
 
 def play(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
