@@ -74,9 +74,9 @@ def test_a_meeting_ends_five_minutes_after_the_last_one_has_left() -> None:
     seats = [book.add(meeting.id, Wanted(name), 0) for name in ("ann", "bob")]
     for seat in seats:
         book.join(meeting.id, seat.token, f"call of {seat.external}", MINUTE)
-    book.leave(meeting.id, seats[0].token, 10 * MINUTE)
+    book.leave(meeting.id, seats[0].token, "call of ann", 10 * MINUTE)
     assert book.living(60 * MINUTE) == (meeting,)
-    book.leave(meeting.id, seats[1].token, 61 * MINUTE)
+    book.leave(meeting.id, seats[1].token, "call of bob", 61 * MINUTE)
     assert book.living(66 * MINUTE - 1) == (meeting,)
     assert book.living(66 * MINUTE) == ()
     assert book.dropped() == []
@@ -163,7 +163,9 @@ def test_a_token_is_for_one_connection() -> None:
     assert not book.admits(meeting, ann.token, 0)
     with refused("BadRequestException"):
         book.join(meeting, ann.token, "second", 0)
-    book.leave(meeting, ann.token, 0)
+    book.leave(meeting, ann.token, "second", 0)
+    assert not book.admits(meeting, ann.token, 0)
+    book.leave(meeting, ann.token, "first", 0)
     assert book.join(meeting, ann.token, "second", 0) is ann
 
 
@@ -283,7 +285,8 @@ def test_whatever_happens_connections_and_life_times_agree(steps: list[tuple[str
                 book.join(meeting.id, seat.token, name, now)
                 inside[name] = (meeting.id, seat.token)
         elif does == "leave" and inside:
-            book.leave(*inside.pop(next(iter(inside))), now)
+            name = next(iter(inside))
+            book.leave(*inside.pop(name), name, now)
         elif does in ("delete", "remove"):
             for one in book.living(now)[which : which + 1]:
                 if does == "delete":
@@ -365,6 +368,16 @@ def test_a_token_is_looked_at_when_the_join_begins_not_when_its_list_arrives() -
     hall.book.remove(hall.meeting, hall.ann.id, 0)
     phone.settle()
     assert told(phone)[1:] == ["ACTION_FAILED JoinChimeMeeting InvalidActionParameter"]
+
+
+def test_who_comes_when_the_meeting_is_over_is_thrown_out() -> None:
+    hall = Hall({}, world=World(join_ms=500))
+    phone = hall.call(hall.join())
+    phone.wait(100)
+    hall.book.delete(hall.meeting, 100)
+    phone.settle()
+    assert told(phone)[1:] == ["ACTION_SUCCESSFUL JoinChimeMeeting"]
+    assert hall.book.dropped() == ["call LEG-B"]
 
 
 def test_the_flow_hangs_up_the_meeting_leg_and_the_seat_is_free_again() -> None:

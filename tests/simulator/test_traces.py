@@ -221,7 +221,7 @@ def test_t7_caller_leaves_a_bridge() -> None:
     made = called(bridge(), parties=[Party()])
     made.wait(5000)
     other = made.events[-1]["CallDetails"]["Participants"][1]["CallId"]
-    made._answer.answers["HANGUP LEG-A"] = [reply(hangup(CallId=other))]  # type: ignore[attr-defined]
+    made.answer.answers["HANGUP LEG-A"] = [reply(hangup(CallId=other))]  # type: ignore[attr-defined]
     made.hang_up()
     made.settle()
     assert told(made)[2:] == ["HANGUP LEG-A", "HANGUP LEG-B"]

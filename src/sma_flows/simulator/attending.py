@@ -62,10 +62,14 @@ class Attending:
         was, now = _taken(before), _taken(after)
         for tag, seat in was.items():
             if now.get(tag) != seat:
-                self.meetings.leave(*seat, self.now_ms())
+                self.meetings.leave(*seat, f"{self.name} {tag}", self.now_ms())
         for tag, seat in now.items():
-            if was.get(tag) != seat:
+            if was.get(tag) == seat:
+                continue
+            if self.meetings.admits(*seat, self.now_ms()):
                 self.meetings.join(*seat, f"{self.name} {tag}", self.now_ms())
+            else:  # the meeting has ended while the leg was joining
+                self.meetings.drop(f"{self.name} {tag}")
 
     def takes(self, output: Output) -> bool:  # noqa: ARG002 - nothing: meetings call nobody
         """See :class:`~sma_flows.simulator.driver.Around`."""

@@ -90,6 +90,7 @@ class Phone:
     one, every file is there and has the usual length); *around* is what it shares with other calls.
     """
 
+    answer: AnswerFunction
     network: Network
     now_ms: int
     transcript: list[Entry]
@@ -112,7 +113,7 @@ class Phone:
         self.now_ms = 0
         self.transcript = []
         self.held = []
-        self._answer = answer
+        self.answer = answer
         self._parties = list(parties)
         self._bots = list(bots)
         self._delay_ms = delay_ms
@@ -150,13 +151,8 @@ class Phone:
     def _react(self, output: Output, now: list[Input]) -> None:
         match output:
             case Deliver():
-                given = self._ask(output)
-                delay = self._delay_ms(output.event) if self._delay_ms else 0
-                if delay is None:
-                    self.held.append(given)
-                elif delay:
-                    self.later(delay, given)
-                else:
+                given = self._given(output, lambda: self.answer(output.event))
+                if not self._on_its_way(output, given):
                     now.append(given)
             case Dials() if self._parties:
                 party = self._parties.pop(0) if len(self._parties) > 1 else self._parties[0]
@@ -167,9 +163,6 @@ class Phone:
                 self.later(1_000, self._bots.pop(0))
             case Stored() | CallRecording() if self._storage is not None:
                 self._warn(self._storage.keep(output, self.transcript, self.now_ms, self.network))
-
-    def _ask(self, deliver: Deliver) -> Input:
-        return self._given(deliver, lambda: self._answer(deliver.event))
 
     def _given(self, deliver: Deliver, answer: Callable[[], object]) -> Input:
         try:
@@ -192,8 +185,19 @@ class Phone:
     def reply(self, deliver: Deliver, answer: Callable[[], object]) -> list[Entry]:
         """The answer to an event that :class:`Around` took: what *answer* gives; if it raises, the function failed."""
         begin = len(self.transcript)
-        self._advance(self._given(deliver, answer))
+        given = self._given(deliver, answer)
+        if not self._on_its_way(deliver, given):
+            self._advance(given)
         return self.transcript[begin:]
+
+    def _on_its_way(self, deliver: Deliver, given: Input) -> bool:
+        """Whether the answer does not arrive at once, because the function takes its time or it is kept back."""
+        delay = self._delay_ms(deliver.event) if self._delay_ms else 0
+        if delay is None:
+            self.held.append(given)
+        elif delay:
+            self.later(delay, given)
+        return delay != 0
 
     def later(self, ms: int, event: Input) -> None:
         """Put an input into the network in *ms*; what fits no more by then (nobody rings, no bot talks) is left out."""

@@ -309,16 +309,20 @@ class Meetings:
         attendee.connection, place.empty_since_ms = connection, None
         return attendee
 
-    def leave(self, meeting: str, token: str, now_ms: int) -> None:
-        """Who was in with this token has left. Nobody there: nothing."""
+    def leave(self, meeting: str, token: str, connection: str, now_ms: int) -> None:
+        """*connection* has left. It was not in with this token: nothing."""
         seat = self._seat(meeting, token, now_ms)
-        if seat is not None:
+        if seat is not None and seat[1].connection == connection:
             self._disconnect(*seat, now_ms, thrown_out=False)
 
     def dropped(self) -> list[str]:
         """The connections that were thrown out since the last question, by name, in order."""
         names, self._dropped = self._dropped, []
         return names
+
+    def drop(self, connection: str) -> None:
+        """Throw out somebody who has come too late."""
+        self._dropped.append(connection)
 
     def next_drop_ms(self) -> int | None:
         """When the next meeting ends with somebody in it; None: never as things stand."""

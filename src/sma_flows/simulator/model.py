@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from sma_flows.protocol import limits
 from sma_flows.simulator.messages import Break, Pairs
 from sma_flows.simulator.switches import Switches
 
@@ -22,7 +23,8 @@ class World:
     ``line`` is the middle of the CallIds, so that the legs of different calls have different ones.
     ``audio_ms`` gives durations by ``bucket/key``; files are there unless named in ``missing_audio``. Words take
     ``ms_per_character``, joining a meeting ``join_ms`` (0: it has joined at once). Numbers of the account are
-    ``numbers``; ``calls`` are active calls of other transactions (the quota is ``quota``).
+    ``numbers``; ``calls`` are active calls of other transactions (the quota is ``quota``);
+    ``updates_per_s`` is the quota of updates.
     """
 
     transaction: str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
@@ -47,7 +49,8 @@ class World:
     bots_throttled: bool = False
     speech_error: str = ""
     calls: int = 0
-    quota: int = 10
+    quota: int = limits.ACTIVE_CALLS
+    updates_per_s: int = limits.UPDATES_PER_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sma_flows.protocol import limits
 from sma_flows.simulator import answers, digits, legs, lists, talk
 from sma_flows.simulator.desk import Desk, Done, dumps
 from sma_flows.simulator.messages import (
@@ -201,10 +200,11 @@ def _update(desk: Desk, update: Update) -> None:
     if desk.over or not desk.alive:
         desk.out.append(Refused("NotFoundException"))
         return
-    if len(recent) >= limits.UPDATES_PER_S:
+    most = desk.world.updates_per_s
+    if len(recent) >= most:
         desk.out.append(Refused("ThrottledClientException"))
         return
-    free = next(str(number) for number in range(limits.UPDATES_PER_S) if str(number) not in {t.subject for t in recent})
+    free = next(str(number) for number in range(most) if str(number) not in {t.subject for t in recent})
     desk.timer("update", 1000, free)
     data = {"Type": "CallUpdateRequest", "Parameters": {"Arguments": dict(update.arguments)}}
     desk.tell(Notice("CALL_UPDATE_REQUESTED", "LEG-A", dumps(data)))
