@@ -71,6 +71,22 @@ def test_a_clean_flow_is_exit_code_0(run: Run, flow: Path) -> None:
     assert run("check", flow.parent).exit_code == 0
 
 
+CALLS = "flow: ../hello.yaml\ncalls:\n  - call: one\n    script:\n      - prss: 1\n"
+
+
+def test_calls_are_checked_with_the_flows_of_a_folder_and_alone(run: Run, flow: Path) -> None:
+    calls = flow.parent / "calls" / "hello.calls.yaml"
+    calls.parent.mkdir()
+    calls.write_text(CALLS)
+    for path in (flow.parent, calls.parent, calls):
+        result = run("check", path, "--json")
+        assert (result.exit_code, [one["code"] for one in json.loads(result.stdout)]) == (1, ["SF505"])
+    calls.write_text(CALLS.replace("prss", "press"))
+    result = run("check", calls)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "1 file checked: nothing to mend" in result.stderr
+
+
 def test_a_finding_is_exit_code_1_with_place_code_and_remedy(run: Run, flow: Path) -> None:
     result = run("check", broken(flow))
     assert result.exit_code == 1

@@ -97,7 +97,7 @@ def test_a_call_that_does_not_is_shown_with_its_place_and_its_transcript(folder:
 def test_a_calls_file_with_mistakes_is_a_finding(folder: Path) -> None:
     result = run(calls(folder, "[{word: x}]"))
     assert result.exit_code == 1
-    assert "hello.calls.yaml:7:16: error: heard is a prompt" in result.output
+    assert "hello.calls.yaml:7:16: error[SF506] heard is a prompt" in result.output
 
 
 def test_a_flow_that_does_not_compile_is_a_finding(folder: Path) -> None:
@@ -137,7 +137,7 @@ def test_pytest_shows_the_transcript_of_a_failed_call(folder: Path) -> None:
 def test_pytest_shows_what_is_wrong_in_a_calls_file(folder: Path) -> None:
     done = pytest_on(calls(folder, "[{word: x}]"))
     assert done.returncode == 2
-    assert "hello.calls.yaml:7:16: error: heard is a prompt" in done.stdout
+    assert "hello.calls.yaml:7:16: error[SF506] heard is a prompt" in done.stdout
 
 
 def test_the_plugin_loads_nothing_heavy() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from sma_flows.testing.script import STEP_KEYS, CallsFile, read_calls, seconds
+from sma_flows.testing.script import STEP_KEYS, CallsFile, load_calls, read_calls, seconds, told
 
 HEAD = "flow: dial-in.yaml\ncalls:\n  - call: one\n"
 
@@ -105,15 +106,34 @@ def test_all_mistakes_are_told_at_once() -> None:
     ]
 
 
-def test_a_finding_names_file_line_and_column_and_what_to_type() -> None:
-    _, found = read_calls(f"{HEAD}    script:\n      - prss: 1\n", "x.calls.yaml")
-    said = "x.calls.yaml:5:9: error: there is no step 'prss'\n  = help: did you mean 'press'?"
-    assert [str(one) for one in found] == [said]
+def test_a_finding_shows_its_line_and_what_to_type(tmp_path: Path) -> None:
+    path = tmp_path / "x.calls.yaml"
+    path.write_text(f"{HEAD}    script:\n      - prss: 1\n")
+    _, found = load_calls(path)
+    assert told(found).splitlines() == [
+        f"{path}:5:9: error[SF505] there is no step 'prss' (unknown-step)",
+        "  |",
+        "5 |       - prss: 1",
+        "  |         ^^^^ no such step",
+        "  = help: did you mean 'press'?",
+    ]
+
+
+def test_all_mistakes_of_one_call_are_told() -> None:
+    parts = "    at: soon\n    answer: 8s\n    stub: {a: [[x]], b: {}}\n"
+    steps = "    script:\n      - wait: 3\n      - go: 1\n"
+    places = [said.partition(" ")[0] for said in wrong(HEAD + parts + steps)]
+    assert places == ["4:9", "5:13", "6:16", "6:25", "8:15", "9:9"]
+
+
+def test_mistakes_of_the_whole_file_are_told_once() -> None:
+    text = "flow: x.yaml\nswitches: {overlap: maybe}\ncalls:\n  - call: one\n  - call: two\n"
+    assert wrong(text) == ["2:21 switch 'overlap' has no value 'maybe'"]
 
 
 def test_a_switch_that_does_not_exist_is_told() -> None:
     (said,) = wrong(HEAD + "    switches: {overlapp: serial}\n")
-    assert said.startswith("4:15 there is no switch 'overlapp'")
+    assert said == "4:16 there is no switch 'overlapp'"
 
 
 def test_two_calls_of_one_name_are_told() -> None:

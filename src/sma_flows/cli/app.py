@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "replay",
     "invoke",
     "test",
+    "phone",
     "fidelity",
     "build",
     "runtime",
@@ -34,6 +35,7 @@ Examples:
   sma-flows explain SF201                        what a code means and how to mend it
   sma-flows replay flows/dial-in.yaml events/dial-in
   sma-flows test flows/calls                     play calls against their flows, without a telephone
+  sma-flows phone flows/dial-in.yaml             call a flow by hand
   sma-flows graph flows/dial-in.yaml > dial-in.mmd
   sma-flows compile flows/ -o build/plan.json    what the Lambda function loads
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import click
 
 from sma_flows.cli.console import WrongUsage, busy, err, exit_with, out, say_json, show
 from sma_flows.compiler import answers, check_paths
-from sma_flows.flow.diagnostics import render_github, render_json, render_text
+from sma_flows.flow.diagnostics import in_order, render_github, render_json, render_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +26,7 @@ EXAMPLES = """\b
 Examples:
   sma-flows check flows/                       all flows of a folder
   sma-flows check flows/dial-in.yaml           one flow, with the sub-flows it uses
+  sma-flows check flows/calls/dial-in.calls.yaml    the calls that test a flow
   sma-flows check flows/ --defaults            which state leaves which outcome to the flow's defaults
   sma-flows check flows/ --format github       remarks beside the lines of a pull request
   sma-flows check flows/ --strict              warnings count as errors (for CI)
@@ -42,7 +43,7 @@ Exit codes: 0 nothing to mend, 1 errors found (with --strict: or warnings), 2 wr
 @click.option("--defaults", is_flag=True, help="List the outcomes that states leave to `defaults` or to the language.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 def command(paths: tuple[str, ...], form: str, as_json: bool, defaults: bool, strict: bool) -> None:
-    """Check flow files, bundles and folders of them; report all problems with place, code and remedy.
+    """Check flows, bundles, files of calls and folders of them; report all problems with place, code and remedy.
 
     `sma-flows explain CODE` says more about any of them. JSON is a list of findings; with --defaults it is an object of
     `findings` and `defaults`.
@@ -50,7 +51,7 @@ def command(paths: tuple[str, ...], form: str, as_json: bool, defaults: bool, st
     form = "json" if as_json else form
     given = existing(paths)
     with busy(f"Checking {', '.join(paths)}"):
-        result = check_paths(given)
+        result = _checked(given)
     something(result, paths)
     found = result.diagnostics
     relied = [one for one in answers(result.flows) if one.source != "own"]
@@ -71,6 +72,22 @@ def command(paths: tuple[str, ...], form: str, as_json: bool, defaults: bool, st
     exit_with(1 if _bad(found, strict) else 0)
 
 
+def _checked(paths: Sequence[Path]) -> CompileResult:
+    """Flows and bundles as the compiler sees them, and the files of calls among them or below a folder."""
+    from sma_flows.testing.check import calls_files, check_calls
+
+    calls = list(dict.fromkeys(file for path in paths for file in calls_files(path)))
+    result = check_paths([path for path in paths if path not in calls])
+    if not calls:
+        return result
+    found, sources = check_calls(calls)
+    return replace(
+        result,
+        diagnostics=in_order([*result.diagnostics, *found]),
+        sources={**result.sources, **sources},
+    )
+
+
 def existing(paths: Sequence[str]) -> list[Path]:
     """The paths, if all of them are there.
 
@@ -89,7 +106,7 @@ def something(result: CompileResult, paths: Sequence[str]) -> None:
     Raises:
         WrongUsage: no flow, and no finding that would say why.
     """
-    if not result.flows and not result.diagnostics:
+    if not result.flows and not result.diagnostics and not result.sources:
         raise WrongUsage(
             f"{', '.join(paths)} holds no flows: a flow is a .yaml file that begins with `sma_flow: 1`, "
             "such as flows/dial-in.yaml."

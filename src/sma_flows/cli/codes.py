@@ -20,6 +20,7 @@ FAMILIES: Final[Mapping[str, str]] = {
     "SF2": "Names and reachability",
     "SF3": "How the call behaves",
     "SF4": "Limits of the service",
+    "SF5": "Calls as tests",
 }
 """Title of each family of codes. SF9xx stays free for checks of your own."""
 
@@ -49,7 +50,8 @@ def markdown(codes: Iterable[Code]) -> str:
     """The catalogue as the page ``docs/rules.md``."""
     page = [
         "# Rules\n",
-        "Everything `sma-flows check` can find. Generated from the catalogue in the code by `make docs`; do not edit.",
+        "Everything `sma-flows check` can find, in flows and in calls. Generated from the catalogue in the code by "
+        "`make docs`; do not edit.",
         "\nA code is never used again for something else. SF9xx stays free for checks of your own. "
         "`sma-flows explain CODE` shows the same text in a terminal.\n",
     ]

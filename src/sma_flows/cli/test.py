@@ -103,19 +103,22 @@ def command(paths: tuple[str, ...], as_json: bool, junit: Path | None, fresh: bo
 
 
 def _files(paths: tuple[str, ...]) -> list[Path]:
+    from sma_flows.testing.check import calls_files
+
     found: list[Path] = []
     for path in map(Path, paths):
-        below = sorted(path.rglob("*.calls.yaml")) if path.is_dir() else [path]
-        if not below:
-            raise WrongUsage(f"there is no *.calls.yaml below '{path}': name a calls file or a folder that holds one.")
         if not path.exists():
             raise WrongUsage(f"there is no file or folder '{path}': name a *.calls.yaml file.")
+        below = calls_files(path) if path.is_dir() else [path]
+        if not below:
+            raise WrongUsage(f"there is no *.calls.yaml below '{path}': name a calls file or a folder that holds one.")
         found += [file for file in below if file not in found]
     return found
 
 
 def _read(files: list[Path]) -> tuple[list[_Told], list[tuple[CallsFile, CallScript]]]:
     from sma_flows.testing.script import load_calls
+    from sma_flows.testing.script import told as words_of
 
     told: list[_Told] = []
     calls: list[tuple[CallsFile, CallScript]] = []
@@ -123,7 +126,7 @@ def _read(files: list[Path]) -> tuple[list[_Told], list[tuple[CallsFile, CallScr
         file, found = load_calls(path)
         if file is None:
             line = found[0].span.line if found else 1
-            told.append(_Told(str(path), "", line, "\n".join(map(str, found)), 0.0))
+            told.append(_Told(str(path), "", line, words_of(found), 0.0))
         else:
             calls += [(file, script) for script in file.calls]
     return told, calls

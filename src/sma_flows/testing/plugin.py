@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sma_flows.testing import SUFFIXES
+
 if TYPE_CHECKING:
     from sma_flows.testing.script import CallScript
-
-SUFFIXES = (".calls.yaml", ".calls.yml")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -31,11 +31,11 @@ class CallsItems(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """One item per call."""
-        from sma_flows.testing.script import load_calls
+        from sma_flows.testing.script import load_calls, told
 
         file, found = load_calls(self.path)
         if file is None:
-            raise UnreadableError("\n".join(map(str, found)))
+            raise UnreadableError(told(found))
         for script in file.calls:
             yield CallItem.from_parent(self, name=script.name, script=script, flow=file.flow)
 

@@ -6,23 +6,27 @@ knows its line.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sma_flows.flow.diagnostics import did_you_mean
+from sma_flows.flow.diagnostics import Diagnostic, did_you_mean, limited, render_text, report
 from sma_flows.flow.nodes import Document, Mapping_, Node, Scalar, Seq, Span
 from sma_flows.flow.source import load_document, load_text
-from sma_flows.simulator.switches import SwitchError, Switches
+from sma_flows.simulator.switches import CHOICES, SwitchError, Switches
 from sma_flows.testing.stubs import StubError, reaction, seconds
 
-__all__ = ["CallScript", "CallsFile", "Finding", "Step", "load_calls", "read_calls"]
+__all__ = ["CallScript", "CallsFile", "Step", "load_calls", "read_calls", "sources_of", "told"]
 
 SOME_DAY: Final = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 """The clock of a call that names no time: a Friday, ten in the morning in New York."""
+
+ANSWERED: Final = ("answers", 7.0)
+"""An outbound call is answered after so many seconds, unless it says otherwise."""
 
 CALLER: Final = "+14155550123"
 OWN_NUMBER: Final = "+12065550199"
@@ -38,19 +42,6 @@ STEP_KEYS: Final = (
 SITUATIONS: Final = ("in_meeting", "bridged", "recording", "on_hold", "hung_up")
 CALL_TOTALS: Final = ("ends_in", "calls", "secrets_seen", "var")
 CALLEE: Final = ("answers", "no_answer", "busy", "hangs_up")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A mistake in a calls file: where, what, and what to type instead."""
-
-    span: Span
-    message: str
-    help: str = ""
-
-    def __str__(self) -> str:
-        place = f"{self.span.file}:{self.span.line}:{self.span.col}"
-        return f"{place}: error: {self.message}" + (f"\n  = help: {self.help}" if self.help else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,35 +91,65 @@ class CallsFile:
 
     path: Path
     flow: Path
-    flow_span: Span
     calls: tuple[CallScript, ...]
-    text: str = field(repr=False, default="")
+    document: Document = field(repr=False)
 
 
 class _Mistake(Exception):  # noqa: N818 - never leaves this module
-    def __init__(self, at: Node | Span, message: str, help_: str = "") -> None:
+    def __init__(self, code: str, at: Node | Span, message: str, help_: str) -> None:
         super().__init__(message)
-        self.finding = Finding(at if isinstance(at, Span) else at.span, message, help_)
+        self.finding = _finding(code, at if isinstance(at, Span) else at.span, message, help_)
 
 
-def load_calls(path: Path | str) -> tuple[CallsFile | None, list[Finding]]:
+def _finding(code: str, at: Span, message: str, help_: str) -> Diagnostic:
+    return report(code, at, message, label=_LABELS[code], help=help_)
+
+
+_LABELS: Final = {
+    "SF501": "not known here",
+    "SF502": "something is missing",
+    "SF503": "of another shape",
+    "SF504": "second call of this name",
+    "SF505": "no such step",
+    "SF506": "not possible here",
+    "SF507": "no moment",
+    "SF508": "no answer of a called party",
+    "SF509": "no reply of a hook",
+    "SF510": "no such switch or value",
+    "SF511": "cannot be expected",
+}
+
+
+def load_calls(path: Path | str) -> tuple[CallsFile | None, list[Diagnostic]]:
     """Read one file. None and what is wrong with it, all mistakes at once, when it cannot be played."""
-    document, diagnostics = load_document(path)
-    return _read(document, [Finding(one.span, one.message, one.help) for one in diagnostics])
+    return _read(*load_document(path))
 
 
-def read_calls(text: str, name: str = "<text>") -> tuple[CallsFile | None, list[Finding]]:
+def read_calls(text: str, name: str = "<text>") -> tuple[CallsFile | None, list[Diagnostic]]:
     """The same for a text; ``name`` stands for the file."""
-    document, diagnostics = load_text(text, name)
-    return _read(document, [Finding(one.span, one.message, one.help) for one in diagnostics])
+    return _read(*load_text(text, name))
 
 
-def _read(document: Document | None, found: list[Finding]) -> tuple[CallsFile | None, list[Finding]]:
+def _read(document: Document | None, found: list[Diagnostic]) -> tuple[CallsFile | None, list[Diagnostic]]:
     if document is None:
         return None, found
     reader = _Reader(document, found)
     file = reader.file()
-    return (None if found else file), found
+    wrong = any(one.severity == "error" for one in found)
+    return (None if wrong else file), limited(found, document.path)
+
+
+def sources_of(files: Iterable[Path | str]) -> dict[str, str]:
+    """The texts of files, for excerpts; what cannot be read is left out."""
+    documents = [load_document(file)[0] for file in dict.fromkeys(map(str, files))]
+    return {document.path: document.text for document in documents if document is not None}
+
+
+def told(found: Iterable[Diagnostic], *, colour: bool = False) -> str:
+    """Findings for people, each with the lines of its file."""
+    found = list(found)
+    spans = [span for one in found for span in (one.span, *(place for place, _ in one.related))]
+    return render_text(found, sources_of(span.file for span in spans), colour=colour).rstrip()
 
 
 def shown(value: Any) -> str:
@@ -152,7 +173,7 @@ def plain(node: Node) -> Any:
 class _Reader:
     """Reads a document; what is wrong goes to ``found`` and the reading goes on behind it."""
 
-    def __init__(self, document: Document, found: list[Finding]) -> None:
+    def __init__(self, document: Document, found: list[Diagnostic]) -> None:
         self.document = document
         self.found = found
 
@@ -163,157 +184,181 @@ class _Reader:
         calls = root.get("calls")
         if not isinstance(flow, Scalar) or not flow.text:
             at = flow.span if flow else self.document.span(())
-            self._say(at, "the file does not name its flow", "add `flow: dial-in.yaml`")
+            self._say("SF502", at, "the file does not name its flow", "add `flow: dial-in.yaml`")
         if not isinstance(calls, Seq) or not calls.items:
             at = calls.span if calls else self.document.span(())
-            self._say(at, "the file has no calls", "add `calls:` and below it lines `- call: NAME`")
+            self._say("SF502", at, "the file has no calls", "add `calls:` and below it lines `- call: NAME`")
             return None
         common = {key.text: value for key, value in root.entries}
-        scripts = [script for node in calls.items if (script := self._try(self._call, node, common)) is not None]
+        scripts = [script for node in calls.items if (script := self._try(None, self._call, node, common)) is not None]
         first: dict[str, CallScript] = {}
         for script in scripts:
             if first.setdefault(script.name, script) is not script:
-                self._say(script.span, f"two calls are named '{script.name}'", "give each a name of its own")
+                self._again(first[script.name], script)
         if not isinstance(flow, Scalar):
             return None
         path = Path(self.document.path)
-        return CallsFile(path, path.parent / flow.text, flow.span, tuple(scripts), self.document.text)
+        return CallsFile(path, Path(os.path.normpath(path.parent / flow.text)), tuple(scripts), self.document)
 
-    def _try(self, read: Callable[..., Any], *args: Any) -> Any:
+    def _try(self, default: Any, read: Callable[..., Any], *args: Any) -> Any:
+        """What *read* gives; *default* where it finds a mistake, which is noted, and reading goes on."""
         try:
             return read(*args)
         except _Mistake as mistake:
             self.found.append(mistake.finding)
-            return None
+            return default
 
-    def _say(self, at: Span, message: str, help_: str = "") -> None:
-        self.found.append(Finding(at, message, help_))
+    def _say(self, code: str, at: Span, message: str, help_: str) -> None:
+        self.found.append(_finding(code, at, message, help_))
+
+    def _again(self, first: CallScript, second: CallScript) -> None:
+        message, label = f"two calls are named '{second.name}'", _LABELS["SF504"]
+        related = [(first.span, "first call of this name")]
+        self.found.append(
+            report("SF504", second.span, message, label=label, help="give each a name of its own", related=related)
+        )
 
     def _keys(self, node: Mapping_, known: tuple[str, ...], what: str) -> None:
         for key, _ in node.entries:
             if key.text not in known:
-                help_ = did_you_mean(key.text, list(known)) or f"the keys are {', '.join(known)}"
-                self._say(key.span, f"{what} has no key '{key.text}'", help_)
+                help_ = did_you_mean(key.text, known) or f"the keys are {', '.join(known)}"
+                self._say("SF501", key.span, f"{what} has no key '{key.text}'", help_)
 
     def _call(self, node: Node, common: Mapping[str, Node]) -> CallScript:
         if not isinstance(node, Mapping_):
-            raise _Mistake(node, "a call is a map of keys", "write `- call: NAME` and its keys below")
+            raise _Mistake("SF503", node, "a call is a map of keys", "write `- call: NAME` and its keys below")
         self._keys(node, CALL_KEYS, "a call")
         name = node.get("call")
         if not isinstance(name, Scalar) or not name.text:
-            raise _Mistake(node, "the call has no name", "start it with `- call: what the caller does`")
+            raise _Mistake("SF502", node, "the call has no name", "start it with `- call: what the caller does`")
         inputs = node.get("inputs")
-        steps = node.get("script")
         outbound = inputs is not None or node.get("answer") is not None
-        if steps is not None and not isinstance(steps, Seq):
-            raise _Mistake(steps, "'script' takes a list", "write lines `- hear: PROMPT` below it")
-        expect = node.get("expect")
-        if expect is not None:
-            self._try(self._totals, expect)
+        at = node.get("at") or common.get("at")
+        both = (common, {key.text: value for key, value in node.entries})
 
         def text(key: str, default: str) -> str:
             found = node.get(key) or common.get(key)
             return found.text if isinstance(found, Scalar) else default
 
-        def both(key: str) -> dict[str, Any]:
-            merged: dict[str, Any] = {}
-            for found in (common.get(key), node.get(key)):
-                if found is not None:
-                    merged.update(self._map(found, key))
-            return merged
+        def merged(key: str, read: Callable[[Node | None, str], dict[str, Any]]) -> dict[str, Any]:
+            """What the file gives, and in front of it what the call gives."""
+            return {name: value for given in both for name, value in self._try({}, read, given.get(key), key).items()}
 
-        at = node.get("at") or common.get("at")
         return CallScript(
             name=name.text,
             span=name.span,
             from_=text("from", OWN_NUMBER if outbound else CALLER),
             to=text("to", CALLER if outbound else OWN_NUMBER),
-            at=self._time(at) if at is not None else SOME_DAY,
+            at=self._try(SOME_DAY, _time, at) if at is not None else SOME_DAY,
             timed=at is not None,
-            headers=self._map(node.get("headers"), "headers"),
-            inputs=self._map(inputs, "inputs") if outbound else None,
-            answer=self._answer(node.get("answer")),
-            env=both("env"),
-            stubs=self._stubs(node.get("stub"), common.get("stub")),
-            switches=self._switches(both("switches"), node.get("switches") or common.get("switches") or node),
-            steps=tuple(self._steps(steps)) if steps is not None else (),
-            expect=plain(expect) if isinstance(expect, Mapping_) else {},
+            headers=self._try({}, _mapping, node.get("headers"), "headers"),
+            inputs=self._try({}, _mapping, inputs, "inputs") if outbound else None,
+            answer=self._try(ANSWERED, _answer, node.get("answer")),
+            env=merged("env", _mapping),
+            stubs=merged("stub", self._stubs),
+            switches=Switches().having(merged("switches", self._switches)),
+            steps=self._try((), self._steps, node.get("script")),
+            expect=self._try({}, self._totals, node.get("expect")),
         )
 
-    def _stubs(self, *given: Node | None) -> dict[str, Any]:
-        """Stubs of the call in front of those of the file; each reply must be one."""
-        merged: dict[str, Any] = {}
-        for node in reversed([node for node in given if node is not None]):
-            merged.update(self._map(node, "stub"))
-            for _, value in node.entries if isinstance(node, Mapping_) else ():
-                for item in value.items if isinstance(value, Seq) else (value,):
-                    try:
-                        reaction(plain(item))
-                    except StubError as error:
-                        raise _Mistake(item, f"{shown(plain(item))} is no reply of a hook", str(error)) from None
-        return merged
+    def _stubs(self, node: Node | None, key: str) -> dict[str, Any]:
+        """The stubs of a call or of the file; each reply must be one."""
+        stubs = _mapping(node, key)
+        for _, value in _entries(node):
+            for item in value.items if isinstance(value, Seq) else (value,):
+                try:
+                    reaction(plain(item))
+                except StubError as error:
+                    self._say("SF509", item.span, f"{shown(plain(item))} is no reply of a hook", str(error))
+        return stubs
 
-    def _switches(self, values: Mapping[str, str], at: Node) -> Switches:
-        try:
-            return Switches().having(values)
-        except SwitchError as error:
-            raise _Mistake(at, str(error)) from None
+    def _switches(self, node: Node | None, key: str) -> dict[str, str]:
+        """Those that exist; the others are told."""
+        good = _mapping(node, key)
+        for name, value in _entries(node):
+            try:
+                Switches().having({name.text: plain(value)})
+            except SwitchError as error:
+                del good[name.text]
+                message, _, choices = str(error).partition(": ")
+                known = name.text in CHOICES
+                near = did_you_mean(plain(value), CHOICES[name.text]) if known else did_you_mean(name.text, CHOICES)
+                self._say("SF510", value.span if known else name.span, message, near or choices)
+        return good
 
-    def _map(self, node: Node | None, key: str) -> dict[str, Any]:
+    def _steps(self, script: Node | None) -> tuple[Step, ...]:
+        if script is None:
+            return ()
+        if not isinstance(script, Seq):
+            raise _Mistake("SF503", script, "'script' takes a list", "write lines `- hear: PROMPT` below it")
+        steps = (self._try(None, _step, node) for node in script.items)
+        return tuple(step for step in steps if step is not None)
+
+    def _totals(self, node: Node | None) -> dict[str, Any]:
         if node is None:
             return {}
         if not isinstance(node, Mapping_):
-            raise _Mistake(node, f"'{key}' takes a map", "write {name: value}")
-        value: dict[str, Any] = plain(node)
-        return value
-
-    def _time(self, node: Node) -> datetime:
-        text = node.text if isinstance(node, Scalar) else ""
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise _Mistake(node, f"'{text}' is not a date and time", "write 2026-11-20T09:30-05:00") from None
-        if moment.tzinfo is None:
-            raise _Mistake(node, f"'{text}' does not say in which time zone", f"write for example {text}-05:00")
-        return moment
-
-    def _answer(self, node: Node | None) -> tuple[str, float]:
-        text = node.text if isinstance(node, Scalar) else "after 7s" if node is None else ""
-        if text in ("no_answer", "busy"):
-            return text, 0.0
-        after = seconds(text.removeprefix("after "))
-        if not text.startswith("after ") or after is None:
-            at = node or self.document.span(())
-            raise _Mistake(at, f"'answer' cannot be '{text}'", "write `after 8s`, `no_answer` or `busy`")
-        return "answers", after
-
-    def _steps(self, script: Seq) -> Iterator[Step]:
-        for node in script.items:
-            step = self._try(self._step, node)
-            if step is not None:
-                yield step
-
-    def _step(self, node: Node) -> Step:
-        if not isinstance(node, Mapping_) or len(node.entries) != 1:
-            raise _Mistake(node, "a step is one word and what belongs to it", "write for example `- press: 123#`")
-        key, value = node.entries[0]
-        if key.text not in STEP_KEYS:
-            help_ = did_you_mean(key.text, list(STEP_KEYS)) or f"the steps are {', '.join(STEP_KEYS)}"
-            raise _Mistake(key, f"there is no step '{key.text}'", help_)
-        if isinstance(value, Scalar) and not value.text and not value.quoted:
-            raise _Mistake(key, f"'{key.text}' has no value", _EXAMPLES[key.text])
-        return Step(key.text, _VALUES.get(key.text, _any)(value, key.text), key.span)
-
-    def _totals(self, node: Node) -> None:
-        if not isinstance(node, Mapping_):
-            raise _Mistake(node, "'expect' of a call takes a map", "write {ends_in: STATE, calls: {hook: 2}}")
+            help_ = "write {ends_in: STATE, calls: {hook: 2}}"
+            raise _Mistake("SF503", node, "'expect' of a call takes a map", help_)
         self._keys(node, CALL_TOTALS, "'expect' of a call")
-        calls = node.get("calls")
-        if calls is not None:
-            _counts(calls)
+        self._try(None, _counts, node.get("calls"))
         secrets = node.get("secrets_seen")
         if secrets is not None and plain(secrets) != "none":
-            raise _Mistake(secrets, "'secrets_seen' can only be `none`", "write `secrets_seen: none`")
+            self._say("SF511", secrets.span, "'secrets_seen' can only be `none`", "write `secrets_seen: none`")
+        totals: dict[str, Any] = plain(node)
+        return totals
+
+
+# ---- the parts of a call -------------------------------------------------------------------------------------------
+
+
+def _entries(node: Node | None) -> tuple[tuple[Scalar, Node], ...]:
+    return node.entries if isinstance(node, Mapping_) else ()
+
+
+def _mapping(node: Node | None, key: str) -> dict[str, Any]:
+    if node is None:
+        return {}
+    if not isinstance(node, Mapping_):
+        raise _Mistake("SF503", node, f"'{key}' takes a map", _EXAMPLES.get(key, "write {name: value}"))
+    value: dict[str, Any] = plain(node)
+    return value
+
+
+def _time(node: Node) -> datetime:
+    text = node.text if isinstance(node, Scalar) else ""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise _Mistake("SF507", node, f"'{text}' is not a date and time", "write 2026-11-20T09:30-05:00") from None
+    if moment.tzinfo is None:
+        help_ = f"write for example {text}-05:00"
+        raise _Mistake("SF507", node, f"'{text}' does not say in which time zone", help_)
+    return moment
+
+
+def _answer(node: Node | None) -> tuple[str, float]:
+    if node is None:
+        return ANSWERED
+    text = node.text if isinstance(node, Scalar) else ""
+    if text in ("no_answer", "busy"):
+        return text, 0.0
+    after = seconds(text.removeprefix("after "))
+    if not text.startswith("after ") or after is None:
+        raise _Mistake("SF508", node, f"'answer' cannot be '{text}'", "write `after 8s`, `no_answer` or `busy`")
+    return "answers", after
+
+
+def _step(node: Node) -> Step:
+    if not isinstance(node, Mapping_) or len(node.entries) != 1:
+        raise _Mistake("SF503", node, "a step is one word and what belongs to it", "write for example `- press: 123#`")
+    key, value = node.entries[0]
+    if key.text not in STEP_KEYS:
+        help_ = did_you_mean(key.text, STEP_KEYS) or f"the steps are {', '.join(STEP_KEYS)}"
+        raise _Mistake("SF505", key, f"there is no step '{key.text}'", help_)
+    if isinstance(value, Scalar) and not value.text and not value.quoted:
+        raise _Mistake("SF506", key, f"'{key.text}' has no value", _EXAMPLES[key.text])
+    return Step(key.text, _VALUES.get(key.text, _any)(value, key.text), key.span)
 
 
 # ---- the values of steps -------------------------------------------------------------------------------------------
@@ -327,9 +372,11 @@ def _hear(node: Node, _step: str) -> Any:
     items = node.items if isinstance(node, Seq) else (node,)
     for item in items:
         if isinstance(item, Mapping_) and (len(item.entries) != 1 or item.get("text") is None):
-            raise _Mistake(item, "heard is a prompt, a variable or {text: ...}", "write `{text: part of the words}`")
+            raise _Mistake(
+                "SF506", item, "heard is a prompt, a variable or {text: ...}", "write `{text: part of the words}`"
+            )
         if isinstance(item, Seq):
-            raise _Mistake(item, "a list inside the list", "write all that is heard in one list")
+            raise _Mistake("SF503", item, "a list inside the list", "write all that is heard in one list")
     return [plain(item) for item in items]
 
 
@@ -337,7 +384,7 @@ def _press(node: Node, step: str) -> str:
     text = node.text if isinstance(node, Scalar) else ""
     keys = {"star": "*", "pound": "#"}.get(text, text)
     if not re.fullmatch(r"[0-9*#A-D]+", keys):
-        raise _Mistake(node, f"'{text}' are no keys of a telephone", f'write for example `{step}: "0123#"`')
+        raise _Mistake("SF506", node, f"'{text}' are no keys of a telephone", f'write for example `{step}: "0123#"`')
     return keys
 
 
@@ -345,7 +392,9 @@ def _silence(node: Node, _step: str) -> int:
     text = node.text if isinstance(node, Scalar) else ""
     match = re.fullmatch(r"([1-9]\d?)x", text)
     if match is None:
-        raise _Mistake(node, f"'silence' cannot be '{text}'", "write how many questions stay unanswered: `silence: 3x`")
+        raise _Mistake(
+            "SF506", node, f"'silence' cannot be '{text}'", "write how many questions stay unanswered: `silence: 3x`"
+        )
     return int(match[1])
 
 
@@ -353,7 +402,7 @@ def _duration(node: Node, step: str) -> float:
     text = node.text if isinstance(node, Scalar) else ""
     length = seconds(text)
     if length is None:
-        raise _Mistake(node, f"'{text}' is no length of time", f"write for example `{step}: 20s`")
+        raise _Mistake("SF506", node, f"'{text}' is no length of time", f"write for example `{step}: 20s`")
     return length
 
 
@@ -361,17 +410,10 @@ def _words(*allowed: str) -> Callable[[Node, str], str]:
     def read(node: Node, step: str) -> str:
         text = node.text if isinstance(node, Scalar) else ""
         if text not in allowed:
-            raise _Mistake(node, f"'{step}' cannot be '{text}'", f"write {' or '.join(allowed)}")
+            raise _Mistake("SF506", node, f"'{step}' cannot be '{text}'", f"write {' or '.join(allowed)}")
         return text
 
     return read
-
-
-def _mapping(node: Node, step: str) -> dict[str, Any]:
-    if not isinstance(node, Mapping_):
-        raise _Mistake(node, f"'{step}' takes a map", _EXAMPLES[step])
-    value: dict[str, Any] = plain(node)
-    return value
 
 
 def _bot(node: Node, step: str) -> Any:
@@ -381,7 +423,7 @@ def _bot(node: Node, step: str) -> Any:
     strange = sorted(set(value) - {"intent", "slots", "attributes", "state"})
     if strange or "intent" not in value:
         wrong = f"a bot gives no '{strange[0]}'" if strange else "the bot's intent is missing"
-        raise _Mistake(node, wrong, _EXAMPLES["bot"])
+        raise _Mistake("SF506", node, wrong, _EXAMPLES["bot"])
     return value
 
 
@@ -393,17 +435,20 @@ def _expect(node: Node, _step: str) -> Any:
     if "calls" in value and isinstance(node, Mapping_):
         _counts(node.get("calls"))
     if strange and set(value) & {"dialled", "headers", "calls"}:
-        raise _Mistake(node, f"'expect' does not know '{strange[0]}' here", "write variables in a step of their own")
+        raise _Mistake(
+            "SF511", node, f"'expect' does not know '{strange[0]}' here", "write variables in a step of their own"
+        )
     return value
 
 
 def _counts(node: Node | None) -> None:
+    if node is None:
+        return
     if not isinstance(node, Mapping_):
-        at = node or Span("", 1, 1, 1, 1)
-        raise _Mistake(at, "'calls' takes a map of hooks and numbers", "write {verify_pin: 2}")
+        raise _Mistake("SF503", node, "'calls' takes a map of hooks and numbers", "write {verify_pin: 2}")
     for _, value in node.entries:
         if not isinstance(value, Scalar) or not value.text.isdecimal():
-            raise _Mistake(value, "how often a hook ran is a number", "write {verify_pin: 2}")
+            raise _Mistake("SF511", value, "how often a hook ran is a number", "write {verify_pin: 2}")
 
 
 _EXAMPLES: Final = {

@@ -204,7 +204,7 @@ class Session:
                 new = []
             fresh += new
             for each in new:
-                self.note(f"hears {each}", entry.at_ms)
+                self.note(f'hears {each}  "{each.text}"' if each.names else f"hears {each}", entry.at_ms)
         self.heard += fresh
         return fresh
 

@@ -1,0 +1,71 @@
+"""``sma-flows phone`` in plain lines, as a pipe uses it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from phone.conftest import FLOWS
+from sma_flows.cli.app import cli
+
+
+def phone(typed: str, *more: object, flow: str = "dial-in") -> Result:
+    return CliRunner().invoke(cli, ["phone", str(FLOWS / f"{flow}.yaml"), *map(str, more)], input=typed)
+
+
+def test_a_pipe_calls_and_saves(tmp_path: Path) -> None:
+    path = tmp_path / "x.calls.yaml"
+    result = phone(f"1\n4155501#\n482913\nhangup\nsave {path} in\n", "--plain")
+    assert result.exit_code == 0, result.output
+    assert 'hears language  "Welcome to the conference line.' in result.output
+    assert "[join] the call is over" in result.output
+    assert path.exists()
+
+
+def test_whose_turn_it_is_is_said_when_the_call_moved_and_not_else() -> None:
+    assert phone("state\nvars\n", "--plain").output.count("[language]") == 1
+
+
+def test_a_line_that_cannot_be_done_is_a_finding_for_a_pipe() -> None:
+    result = phone("speak 3s\n1\n", "--plain")
+    assert result.exit_code == 1
+    assert "? nothing is being recorded" in result.output
+
+
+def test_the_whole_call_as_json() -> None:
+    told = json.loads(phone("1\nquit\n9\n", "--json").stdout)
+    assert told["steps"] == [{"step": "press", "value": "1"}]
+    assert told["state"] == "ask_conference"
+    assert told["failed_lines"] == 0
+
+
+def test_stubs_switches_times_and_numbers_are_those_of_a_calls_file() -> None:
+    more = ("--stub", "verify_pin=[wrong, {ok: {}}]", "--switch", "sequence_start=0", "--at", "2026-11-20T09:30-05:00")
+    result = phone("1\n4155501#\n111111\n4155501#\n222222\n", "--plain", *more, "--from", "+14155550177")
+    assert result.exit_code == 0, result.output
+    assert "[join]" in result.output
+
+
+def test_an_outbound_flow_rings_at_the_person_who_is_called() -> None:
+    inputs = ["--input", "customer=+12065550142", "--input", "customer_name=Ana", "--input", "language=en-US"]
+    result = phone("1\n", "--plain", *inputs, "--input", "request=r-1", flow="click-to-call")
+    assert "CALL_ANSWERED" in result.output
+    assert "somebody is being called" in result.output
+
+
+def test_wrong_usage_says_what_to_type(tmp_path: Path) -> None:
+    assert phone("", "--switch", "sequence_start=7").exit_code == 2
+    assert phone("", "--stub", "verify_pin").exit_code == 2
+    assert phone("", "--at", "noon").exit_code == 2
+    missing = CliRunner().invoke(cli, ["phone", str(tmp_path / "no.yaml")])
+    assert missing.exit_code == 2
+    assert "there is no flow" in missing.output
+
+
+def test_a_flow_that_does_not_compile_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("sma_flow: 1\nname: x\n")
+    result = CliRunner().invoke(cli, ["phone", str(tmp_path / "x.yaml")])
+    assert result.exit_code == 1
+    assert "error[SF" in result.output
