@@ -12,6 +12,14 @@ or to the end of the file (``file flows/dial-in.yaml "start:"``).
 A command may be followed by ``; lines 4`` (only the first four, and an ellipsis) or by
 ``; after FILE: "old" -> "new"`` (once or several times): it then runs on a copy of the repository's flows in which
 FILE was edited.
+
+A page of steps (``docs/first-call.md``) is walked through from top to bottom in one empty folder::
+
+    <!-- walk: write FILE -->                     the fenced block that follows becomes FILE
+    <!-- walk: edit FILE: "old" -> "new" -->      FILE is changed
+    <!-- walk: sma-flows test x.yaml; exit 1 -->  the command runs and must end with 1 (default 0); its output follows
+    <!-- walk: sma-flows phone x.yaml < 1 | hangup -->   the same, with these lines typed
+    <!-- walk: cat FILE -->                       what FILE holds now
 """
 
 from __future__ import annotations
@@ -32,10 +40,15 @@ from sma_flows.flow.codes import CODES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md",)
+WALKS = (ROOT / "docs" / "first-call.md",)
 RULES = ROOT / "docs" / "rules.md"
 
 _BLOCK = re.compile(r"(?P<head><!-- generated: (?P<what>.*?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL)
-_PASSING = re.compile(r" *\d+\.\d\d ms|(?<=\(revision )[0-9a-f]{12}(?=\))")
+_STEP = re.compile(
+    r"(?P<head><!-- walk: (?P<what>.*?) -->\n)(?:```\w*\n(?P<given>.*?)```\n|(?P<made>(?:(?!<!-- walk:).)*?)(?P<tail><!-- end -->))?",
+    re.DOTALL,
+)
+_PASSING = re.compile(r" *\d+\.\d\d ms|(?<= played in )\d+\.\d s|(?<=\(revision )[0-9a-f]{12}(?=\))")
 
 
 def lasting(text: str) -> str:
@@ -60,9 +73,44 @@ def stale() -> list[str]:
         for page in PAGES
         if lasting(rendered(text := page.read_text("utf-8"))) != lasting(text)
     ]
+    found += [
+        str(page.relative_to(ROOT))
+        for page in WALKS
+        if lasting(walked(text := page.read_text("utf-8"))) != lasting(text)
+    ]
     if not RULES.exists() or RULES.read_text("utf-8") != markdown(CODES.values()):
         found.append(str(RULES.relative_to(ROOT)))
     return found
+
+
+def walked(page: str) -> str:
+    """A page of steps, with what each command prints made anew."""
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        return _STEP.sub(_walk, page)
+
+
+def _walk(step: re.Match[str]) -> str:
+    what, given = step["what"], step["given"]
+    if what.startswith("write "):
+        Path(what.removeprefix("write ")).write_text(given, encoding="utf-8")
+        return step[0]
+    if what.startswith("edit "):
+        file, old, new = re.fullmatch(r'edit (\S+): "(.*)" -> "(.*)"', what).groups()
+        text = Path(file).read_text("utf-8")
+        if old not in text:
+            raise ValueError(f"{file} does not contain {old!r}")
+        Path(file).write_text(text.replace(old, new, 1), encoding="utf-8")
+        return step[0]
+    if what.startswith("cat "):
+        return f"{step['head']}```yaml\n{Path(what.removeprefix('cat ')).read_text('utf-8')}```\n{step['tail']}"
+    command, _, code = what.partition("; exit ")
+    command, _, typed = command.partition(" < ")
+    keyed = "".join(f"{line.strip()}\n" for line in typed.split("|")) if typed else ""
+    result = CliRunner().invoke(cli, shlex.split(command)[1:], prog_name="sma-flows", input=keyed)
+    if result.exit_code != int(code or 0):
+        raise ValueError(f"{command} ended with {result.exit_code}: {result.output}")
+    shown = "printf '" + keyed.replace("\n", "\\n") + f"' | {command}" if keyed else command
+    return f"{step['head']}```\n$ {shown}\n{result.stdout.rstrip()}\n```\n{step['tail']}"
 
 
 def _body(what: str) -> str:
@@ -125,6 +173,11 @@ def main() -> None:
     for page in PAGES:
         text = page.read_text("utf-8")
         made = rendered(text)
+        if lasting(made) != lasting(text):
+            page.write_text(made, encoding="utf-8")
+    for page in WALKS:
+        text = page.read_text("utf-8")
+        made = walked(text)
         if lasting(made) != lasting(text):
             page.write_text(made, encoding="utf-8")
     RULES.write_text(markdown(CODES.values()), encoding="utf-8")

@@ -91,6 +91,7 @@ class Session:
         return self.at + timedelta(milliseconds=self.phone.now_ms)
 
     def _answer(self, event: dict[str, Any]) -> object:
+        self.listen()  # what was heard before stands before it in the transcript
         try:
             turn = self.target.answer(json.dumps(event, ensure_ascii=False), self.phone.now_ms, self.now)
         except TargetError as error:  # to the service a function that fails; to whoever plays the call the end of it
