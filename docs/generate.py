@@ -45,7 +45,8 @@ RULES = ROOT / "docs" / "rules.md"
 
 _BLOCK = re.compile(r"(?P<head><!-- generated: (?P<what>.*?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL)
 _STEP = re.compile(
-    r"(?P<head><!-- walk: (?P<what>.*?) -->\n)(?:```\w*\n(?P<given>.*?)```\n|(?P<made>(?:(?!<!-- walk:).)*?)(?P<tail><!-- end -->))?",
+    r"(?P<head><!-- walk: (?P<what>.*?) -->\n)"
+    r"(?:```\w*\n(?P<given>.*?)```\n|(?P<made>(?:(?!<!-- walk:).)*?)(?P<tail><!-- end -->))?",
     re.DOTALL,
 )
 _PASSING = re.compile(r" *\d+\.\d\d ms|(?<= played in )\d+\.\d s|(?<=\(revision )[0-9a-f]{12}(?=\))")
