@@ -46,7 +46,7 @@ RULES = ROOT / "docs" / "rules.md"
 _BLOCK = re.compile(r"(?P<head><!-- generated: (?P<what>.*?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL)
 _STEP = re.compile(
     r"(?P<head><!-- walk: (?P<what>.*?) -->\n)"
-    r"(?:```\w*\n(?P<given>.*?)```\n|(?P<made>(?:(?!<!-- walk:).)*?)(?P<tail><!-- end -->))?",
+    r"(?:(?P<made>(?:(?!<!-- walk:).)*?)(?P<tail><!-- end -->)|```\w*\n(?P<given>.*?)```\n)?",
     re.DOTALL,
 )
 _PASSING = re.compile(r" *\d+\.\d\d ms|(?<= played in )\d+\.\d s|(?<=\(revision )[0-9a-f]{12}(?=\))")
@@ -111,7 +111,7 @@ def _walk(step: re.Match[str]) -> str:
     if result.exit_code != int(code or 0):
         raise ValueError(f"{command} ended with {result.exit_code}: {result.output}")
     shown = "printf '" + keyed.replace("\n", "\\n") + f"' | {command}" if keyed else command
-    return f"{step['head']}```\n$ {shown}\n{result.stdout.rstrip()}\n```\n{step['tail']}"
+    return f"{step['head']}```\n$ {shown}\n{result.output.strip()}\n```\n{step['tail']}"
 
 
 def _body(what: str) -> str:
