@@ -222,7 +222,10 @@ def test_the_first_action_answers(value: str) -> None:
     assert last(made)["CallDetails"]["Participants"][0]["Status"] == "Connected"
     quiet = called(pause(), switches={"pause_answers": value})
     quiet.settle()
-    assert last(quiet)["CallDetails"]["Participants"][0].get("Status") == ("Connected" if value == "yes" else None)
+    status = quiet.events[1]["CallDetails"]["Participants"][0].get("Status")
+    assert status == ("Connected" if value == "yes" else None)
+    assert quiet.over == (value == "no")  # nobody answered within 30 seconds
+    assert quiet.now_ms == (1000 if value == "yes" else 31_000)
 
 
 def test_the_caller_gives_up_before_the_answer() -> None:
@@ -407,15 +410,15 @@ def test_tones_take_their_time() -> None:
 @pytest.mark.parametrize("value", ["no", "yes"])
 @pytest.mark.parametrize("does", ["answers", "voicemail", "busy", "rejects", "no_answer"])
 def test_a_bridge_is_answered_or_not(does: str, value: str) -> None:
-    made = called(bridge(), parties=[Party(does)], switches={"bridge_ringing": value})
+    made = called(pause(), bridge(), parties=[Party(does)], switches={"bridge_ringing": value})
     made.settle()
     good = does in ("answers", "voicemail")
     end = "ACTION_SUCCESSFUL CallAndBridge" if good else "ACTION_FAILED CallAndBridge CallNotAnswered"
     assert told(made)[1:] == [*(["RINGING"] if value == "yes" else []), end]
     assert len(last(made)["CallDetails"]["Participants"]) == (2 if good else 1)
-    silent = called(bridge())
+    silent = called(pause(), bridge())
     silent.settle()
-    assert (told(silent)[1], silent.now_ms) == ("ACTION_FAILED CallAndBridge CallNotAnswered", 20_000)
+    assert (told(silent)[1], silent.now_ms) == ("ACTION_FAILED CallAndBridge CallNotAnswered", 21_000)
 
 
 def test_the_caller_leaves_while_it_rings() -> None:

@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from typing import Any, Final
+import re
+from functools import lru_cache
+from json.decoder import JSONDecoder
+from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol import limits
 from sma_flows.protocol.check import ANSWER_IGNORED, PARAMETERS
-from sma_flows.simulator.desk import Desk, dumps
+from sma_flows.simulator.desk import LIMIT_MS, RETRY_MS, Desk, sent
 from sma_flows.simulator.lists import end_all, replace_list
 from sma_flows.simulator.messages import Answer, FunctionFails, Over
-from sma_flows.simulator.model import Delivery, Notice, Sent
+from sma_flows.simulator.model import Delivery, Notice, Sent, dumps
 
 TIMED_OUT: Final = "AWS Lambda client operation timed out."
 TOO_MANY_PAIRS: Final = "TransactionAttributesInvalidMapSize"
 _EMPTY: Final = "Actions list is empty."
+_UNREADABLE: Final = "Error while reading actions list."
+_KEY: Final = '"TransactionAttributes"'
+_COLON: Final = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
+_MEMBERS: Final = frozenset({"SchemaVersion", "Actions", "TransactionAttributes"})
+_value = JSONDecoder().raw_decode
 
 
 def answered(desk: Desk, answer: Answer) -> None:
     """Take an answer when it may be taken: not after the end, not of an attempt that was given up, in order."""
-    delivery = next((one for one in desk.delivered if one.number == answer.number), None)
-    if delivery is None:
+    delivered = desk.delivered
+    if len(delivered) == 1 and not desk.held and delivered[0].number == answer.number:
+        delivery = delivered[0]
+        if answer.attempt == delivery.attempt:  # the usual case: the only event that is being answered
+            _forget(desk, delivery)
+            _judge(desk, delivery.notice, answer.body)
+            return
+    found = next((one for one in delivered if one.number == answer.number), None)
+    if found is None:
+        desk.lean("66 late")
         desk.warn(f"the answer to delivery {answer.number} came too late and is dropped")
         return
-    if answer.attempt < delivery.attempt and desk.switches.late_answer == "dropped":
-        desk.warn(f"the answer to attempt {answer.attempt} of delivery {answer.number} is dropped")
-        return
+    if answer.attempt < found.attempt:
+        desk.lean("3 late")
+        if desk.switches.late_answer == "dropped":
+            desk.warn(f"the answer to attempt {answer.attempt} of delivery {answer.number} is dropped")
+            return
     desk.held = (*desk.held, (answer.number, answer.body))
+    if len(delivered) > 1:
+        desk.lean("3 order")
     by_sequence = desk.switches.answer_order == "sequence"
     while desk.held:
         first = min((one.number for one in desk.delivered), default=0)
@@ -35,17 +54,20 @@ def answered(desk: Desk, answer: Answer) -> None:
         if not ready:
             return
         desk.held = tuple(one for one in desk.held if one != ready[0])
-        taken = _take(desk, ready[0][0])
+        taken = next((one for one in desk.delivered if one.number == ready[0][0]), None)
         if taken is not None:
+            _forget(desk, taken)
             _judge(desk, taken.notice, ready[0][1])
 
 
-def _take(desk: Desk, number: int) -> Delivery | None:
-    found = next((one for one in desk.delivered if one.number == number), None)
-    desk.delivered = tuple(one for one in desk.delivered if one.number != number)
-    desk.cancel("retry", str(number))
-    desk.cancel("limit", str(number))
-    return found
+def _forget(desk: Desk, delivery: Delivery) -> None:
+    delivered = desk.delivered
+    desk.delivered = () if len(delivered) == 1 else tuple([one for one in delivered if one is not delivery])
+    subject, timers = str(delivery.number), desk.timers
+    for place, (_, name, of) in enumerate(timers):
+        if of == subject and name in ("retry", "limit"):
+            del timers[place]
+            return
 
 
 def failed(desk: Desk, failure: FunctionFails) -> None:
@@ -54,6 +76,7 @@ def failed(desk: Desk, failure: FunctionFails) -> None:
     if delivery is None or failure.attempt < delivery.attempt:
         return
     desk.error(failure.message or "The AWS Lambda function raised an exception.")
+    desk.lean("3")
     if delivery.attempt > 1 or desk.switches.lambda_failure == "no_retry":
         _give_up(desk, delivery)
 
@@ -62,20 +85,24 @@ def retry(desk: Desk, number: int) -> None:
     """Rule 3, 5 seconds without an answer: the same event again, at most once."""
     for delivery in desk.delivered:
         if delivery.number == number and not _exhausted(desk):
+            desk.lean("3")
+            desk.timer("limit", LIMIT_MS - RETRY_MS, str(number))
             desk.send_again(delivery)
+            return
 
 
 def limit(desk: Desk, number: int) -> None:
     """Rule 3, 20 seconds without an answer: the end."""
     for delivery in desk.delivered:
         if delivery.number == number:
+            desk.lean("3 limit")
             desk.error(TIMED_OUT)
             _give_up(desk, delivery)
             return
 
 
 def _give_up(desk: Desk, delivery: Delivery) -> None:
-    _take(desk, delivery.number)
+    _forget(desk, delivery)
     if delivery.notice.final or not desk.alive:
         _over(desk, "the function did not answer the last event")
     else:
@@ -86,6 +113,7 @@ def _exhausted(desk: Desk) -> bool:
     """Rule 9: the invocation after the last one is not made."""
     if desk.invocations < limits.MAX_INVOCATIONS:
         return False
+    desk.lean("9")
     desk.error(f"More than {limits.MAX_INVOCATIONS} invocations in one call.")
     end_all(desk, 480, tell=False)
     _over(desk, "too many invocations")
@@ -100,52 +128,64 @@ def pump(desk: Desk) -> None:
 
 def _over(desk: Desk, reason: str) -> None:
     desk.over = True
-    desk.timers, desk.queue, desk.delivered, desk.held = (), (), (), ()
+    desk.timers = []
+    desk.queue = desk.delivered = desk.held = ()
     desk.out.append(Over(reason))
 
 
 def _judge(desk: Desk, notice: Notice, body: str) -> None:
-    response, message = read(body)
+    head, attributes, text = _split(body)
+    listed = _list(head, notice.leg)
+    message = listed.message or ("" if attributes is None or isinstance(attributes, dict) else _UNREADABLE)
     if message:  # rule 1
+        desk.lean(f"answer {message}" if message in KNOWN_FAULTS else "answer Unsupported action")
+        desk.lean("1")
         desk.error(message)
         _refuse(desk, notice, "InvalidLambdaResponse", message)
         return
-    attributes = response.get("TransactionAttributes")
-    if attributes is not None:
-        size = len(dumps(attributes).encode())
-        if len(attributes) > limits.MAX_ATTRIBUTES or size > limits.MAX_ATTRIBUTES_BYTES:  # rule 2
-            text = (
-                f"Transaction Attributes has too many mappings. Maximum number of mappings is {limits.MAX_ATTRIBUTES}"
-            )
-            _refuse(desk, notice, TOO_MANY_PAIRS, text)
-            return
-        desk.attributes = dumps(attributes) if attributes else ""
-    actions = response.get("Actions")
+    if attributes is not None and not _store(desk, notice, attributes, text):
+        return
+    actions = listed.actions
     if notice.type in ANSWER_IGNORED or not desk.alive:  # rule 4
         if actions:
+            desk.lean("4")
             desk.warn(f"actions in the answer to {notice.type} are ignored")
         if notice.final:  # rule 66
             _over(desk, "everybody has left")
         return
+    for warning in listed.warnings:
+        desk.lean("8")
+        desk.warn(warning)
+    if actions is None:  # rule 5
+        desk.lean("5")
     if notice.type == "NEW_INBOUND_CALL" and not actions:  # rule 11
+        desk.lean("11")
         desk.error(_EMPTY)
         if desk.switches.empty_inbound == "at_once":
             end_all(desk, 480)
-        else:
-            desk.timer("unanswered", limits.UNANSWERED_INBOUND_S * 1000)
         return
-    if actions is None:  # rule 5
-        return
-    if actions or desk.switches.empty_list == "clear":
-        replace_list(desk, tuple(_sent(desk, one, notice.leg) for one in actions), notice.type)
+    if actions:  # rule 6
+        replace_list(desk, actions, notice.type)
+    elif actions is not None:
+        desk.lean("5 empty")
+        if desk.switches.empty_list == "clear":
+            replace_list(desk, (), notice.type)
 
 
-def _sent(desk: Desk, action: dict[str, Any], leg: str) -> Sent:
-    params = action.get("Parameters") or {}
-    unknown = sorted(set(params) - set(PARAMETERS[action["Type"]]))
-    if unknown:  # rule 8
-        desk.warn(f"{action['Type']}: the service ignores {', '.join(unknown)}")
-    return Sent(action["Type"], dumps(params), leg)
+def _store(desk: Desk, notice: Notice, attributes: dict[str, Any], text: str) -> bool:
+    """Rule 2: the whole map is replaced, unless it is too large; false when the answer is refused."""
+    if len(attributes) > limits.MAX_ATTRIBUTES:
+        desk.lean("2")
+        count = f"Maximum number of mappings is {limits.MAX_ATTRIBUTES}"
+        _refuse(desk, notice, TOO_MANY_PAIRS, f"Transaction Attributes has too many mappings. {count}")
+        return False
+    size = limits.MAX_ATTRIBUTES_BYTES
+    if len(text) * 4 > size and len(text.encode()) > size and len(dumps(attributes).encode()) > size:
+        desk.lean("2 bytes")
+        _refuse(desk, notice, TOO_MANY_PAIRS, f"Transaction Attributes are larger than {size} bytes")
+        return False
+    desk.attributes = text if attributes else ""
+    return True
 
 
 def _refuse(desk: Desk, notice: Notice, error: str, message: str) -> None:
@@ -156,31 +196,89 @@ def _refuse(desk: Desk, notice: Notice, error: str, message: str) -> None:
         end_all(desk, 480)
     else:
         told = Notice("INVALID_LAMBDA_RESPONSE", notice.leg, holds=notice.holds, error=error, message=message)
-        desk.queue = (replace(told, data=""), *desk.queue)
+        desk.queue = (told, *desk.queue)
 
 
-def read(body: str) -> tuple[dict[str, Any], str]:
-    """The answer, or the message of contract 1.4 that says what is wrong with it."""
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+class _Listed(NamedTuple):
+    """What an answer says beside its attributes: its actions (None: none), or the message of contract 1.4."""
+
+    message: str
+    actions: tuple[Sent, ...] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+KNOWN_FAULTS: Final = frozenset(
+    {
+        _UNREADABLE,
+        "Response is blank or empty",
+        "The schema version in the invocation request does not match the schema version in the response.",
+        "Too many actions specified in a response.",
+    }
+)
+
+
+def _split(body: str) -> tuple[str, Any, str]:
+    """An answer without its attributes, as text; the attributes, parsed and as text (None and "": not there).
+
+    The attributes change with every event, the rest is often the same: so it need not be parsed twice.
+    """
+    start = body.rfind(_KEY)
+    if start > 0:
+        head = body[:start].rstrip()
+        colon = _COLON.match(body, start + len(_KEY))
+        if head[-1:] == "," and colon is not None:
+            begin = colon.end()
+            try:
+                value, end = _value(body, begin)
+            except (ValueError, StopIteration):
+                return body, None, ""
+            if body[end:].strip() == "}":  # the last member of the answer itself: what is before it closes as well
+                return f"{head[:-1]}}}", value, body[begin:end]
+        try:
+            response = json.loads(body)
+        except ValueError:
+            return body, None, ""
+        if isinstance(response, dict) and response.get("TransactionAttributes") is not None:
+            attributes = response["TransactionAttributes"]
+            return dumps(response | {"TransactionAttributes": None}), attributes, dumps(attributes)
+    return body, None, ""
+
+
+@lru_cache(maxsize=2048)
+def _list(text: str, leg: str) -> _Listed:
+    """An answer without attributes: its actions, or what is wrong with it."""
     try:
-        response = json.loads(body) if body else None
+        response = json.loads(text) if text else None
     except ValueError:
-        return {}, "Error while reading actions list."
+        return _Listed(_UNREADABLE)
     if response is None or response == "" or response == {}:
-        return {}, "Response is blank or empty"
-    if not isinstance(response, dict) or response.get("SchemaVersion") != "1.0":
-        return {}, (
+        return _Listed("Response is blank or empty")
+    if not isinstance(response, dict):
+        return _Listed(_UNREADABLE)
+    if response.get("SchemaVersion") != "1.0":
+        return _Listed(
             "The schema version in the invocation request does not match the schema version in the response."
-            if isinstance(response, dict)
-            else "Error while reading actions list."
         )
-    actions, attributes = response.get("Actions"), response.get("TransactionAttributes")
-    if not isinstance(actions, list | None) or not isinstance(attributes, dict | None):
-        return {}, "Error while reading actions list."
+    actions = response.get("Actions")
+    if actions is not None and not isinstance(actions, list):
+        return _Listed(_UNREADABLE)
     if len(actions or ()) > limits.MAX_ACTIONS:
-        return {}, "Too many actions specified in a response."
+        return _Listed("Too many actions specified in a response.")
+    found, warnings = [], []
     for action in actions or ():
         if not isinstance(action, dict) or not isinstance(action.get("Parameters", {}), dict | None):
-            return {}, "Error while reading actions list."
-        if action.get("Type") not in PARAMETERS:
-            return {}, f"Unsupported action {action.get('Type')} specified"
-    return response, ""
+            return _Listed(_UNREADABLE)
+        kind = action.get("Type")
+        if not isinstance(kind, str) or kind not in PARAMETERS:
+            return _Listed(f"Unsupported action {kind} specified")
+        one, warning = sent(kind, leg, action.get("Parameters") or {})
+        found.append(one)
+        if warning:
+            warnings.append(warning)
+    unknown = sorted(response.keys() - _MEMBERS)
+    if unknown:
+        warnings.append(f"the answer: the service ignores {', '.join(unknown)}")
+    return _Listed("", None if actions is None else tuple(found), tuple(warnings))

@@ -1,27 +1,38 @@
-"""The call while one input is worked on: a mutable copy of the value, and the events made of it."""
+"""The call while something happens to it: a mutable copy of the value, and the events made of it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from bisect import insort
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol.check import PARAMETERS
 from sma_flows.simulator.messages import Break, CallRecording, Deliver, Gone, Log, Output
-from sma_flows.simulator.model import Delivery, Leg, Listener, Network, Notice, Running, Sent, Timer, World
+from sma_flows.simulator.model import (
+    Delivery,
+    Leg,
+    Listener,
+    Network,
+    Notice,
+    Running,
+    Sent,
+    Timer,
+    World,
+    dumps,
+    frame,
+    quote,
+)
 from sma_flows.simulator.switches import Switches
 
 RETRY_MS: Final = 5_000
 LIMIT_MS: Final = 20_000
 COLLECTING: Final = ("PlayAudioAndGetDigits", "SpeakAndGetDigits")
-_CONSUMED: Final = ("x-chime-join-token", "x-chime-meeting-id")
 
 
 class Done(NamedTuple):
-    """The action has succeeded; *data* goes into the report beside the echo."""
+    """The action has succeeded; *more* goes into the report beside the echo: JSON members, each behind a comma."""
 
-    data: Mapping[str, Any] = {}
+    more: str = ""
 
 
 class Failed(NamedTuple):
@@ -35,20 +46,48 @@ class Failed(NamedTuple):
 Outcome = Done | Failed | None
 """None: the action goes on."""
 
+DONE: Final = Done()
+
 
 def bad(message: str) -> Failed:
     """A parameter is wrong."""
     return Failed("InvalidActionParameter", message)
 
 
-def dumps(value: Any) -> str:
-    """JSON text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-@dataclass(slots=True)
 class Desk:
-    """The fields of :class:`Network`, changeable, and the outputs so far."""
+    """The fields of :class:`Network`, changeable, and the outputs so far.
+
+    ``now`` is when the desk was opened plus the time that has gone by since (ms); ``timers`` hold the moment at which
+    each goes off. ``lean`` takes the key of every ledger entry that decides something (:mod:`.fidelity`).
+    """
+
+    __slots__ = (
+        "_frame",
+        "attributes",
+        "breaks",
+        "delivered",
+        "files",
+        "held",
+        "invocations",
+        "joined",
+        "lean",
+        "legs",
+        "listeners",
+        "next_list",
+        "now",
+        "numbered",
+        "others",
+        "out",
+        "outbound",
+        "over",
+        "queue",
+        "rest",
+        "running",
+        "sequence",
+        "switches",
+        "timers",
+        "world",
+    )
 
     world: World
     switches: Switches
@@ -60,7 +99,7 @@ class Desk:
     next_list: tuple[Sent, ...]
     running: Running | None
     listeners: tuple[Listener, ...]
-    timers: tuple[Timer, ...]
+    timers: list[tuple[int, str, str]]
     attributes: str
     sequence: int
     numbered: int
@@ -71,26 +110,82 @@ class Desk:
     files: int
     over: bool
     breaks: tuple[Break, ...]
-    out: list[Output] = field(default_factory=list)
+    out: list[Output]
+    now: int
+    lean: Callable[[str], object]
 
-    @classmethod
-    def of(cls, network: Network) -> Desk:
-        """A working copy."""
-        return cls(*(getattr(network, name) for name in _NAMES))
+    def __init__(self, network: Network, lean: Callable[[str], object], now: int = 0) -> None:
+        self.world = network.world
+        self.switches = network.switches
+        self.outbound = network.outbound
+        self.legs = network.legs
+        self.joined = network.joined
+        self.others = network.others
+        self.rest = network.rest
+        self.next_list = network.next_list
+        self.running = network.running
+        self.listeners = network.listeners
+        self.timers = [(now + one[0], one[1], one[2]) for one in network.timers]
+        self.attributes = network.attributes
+        self.sequence = network.sequence
+        self.numbered = network.numbered
+        self.invocations = network.invocations
+        self.queue = network.queue
+        self.delivered = network.delivered
+        self.held = network.held
+        self.files = network.files
+        self.over = network.over
+        self.breaks = network.breaks
+        self.out = []
+        self.now = now
+        self.lean = lean
+        self._frame = ("", "")
 
     def network(self) -> Network:
         """The value again."""
-        return Network(*(getattr(self, name) for name in _NAMES))
+        now = self.now
+        return Network(
+            self.world,
+            self.switches,
+            self.outbound,
+            self.legs,
+            self.joined,
+            self.others,
+            self.rest,
+            self.next_list,
+            self.running,
+            self.listeners,
+            tuple([Timer(at - now, name, subject) for at, name, subject in self.timers]),
+            self.attributes,
+            self.sequence,
+            self.numbered,
+            self.invocations,
+            self.queue,
+            self.delivered,
+            self.held,
+            self.files,
+            self.over,
+            self.breaks,
+        )
+
+    @property
+    def idle(self) -> bool:
+        """As :attr:`Network.idle`."""
+        return not (self.running or self.delivered or self.timers or self.rest or self.queue or self.over)
 
     # -- legs ------------------------------------------------------------------------------------------------------
 
     def leg(self, tag: str) -> Leg | None:
         """The leg with this tag."""
-        return next((leg for leg in self.legs if leg.tag == tag), None)
+        for leg in self.legs:
+            if leg.tag == tag:
+                return leg
+        return None
 
     def put(self, leg: Leg) -> Leg:
-        """Store a leg in the place of the one with its tag."""
-        self.legs = tuple(sorted([*(each for each in self.legs if each.tag != leg.tag), leg], key=lambda one: one.tag))
+        """Store a leg in the place of the one with its tag. LEG-A is always the first."""
+        legs = self.legs
+        self.legs = (leg, *legs[1:]) if leg.tag == "LEG-A" else (*legs[:1], leg)
         return leg
 
     def connected(self) -> list[Leg]:
@@ -100,22 +195,28 @@ class Desk:
     @property
     def alive(self) -> bool:
         """Somebody is on the line, or waits to be answered."""
-        return any(not leg.gone for leg in self.legs)
+        return any([not leg.gone for leg in self.legs])  # noqa: C419 - a generator takes longer than the few legs
 
     def answer_leg(self, leg: Leg) -> Leg:
         """The leg becomes Connected (rules 13, 42)."""
-        return leg if leg.connected else self.put(replace(leg, status="Connected"))
+        if leg.connected:
+            return leg
+        self.cancel("unanswered")
+        return self.put(leg.having("Connected", leg.recording))
 
-    def leave(self, leg: Leg, code: int, by: str) -> None:
+    def leave(self, leg: Leg, code: int, by: str) -> Leg:
         """The leg is gone, with everything that happened on it."""
-        self.put(replace(leg, status="Disconnected", recording="stopped" if leg.recording else ""))
-        self.listeners = tuple(one for one in self.listeners if one.leg != leg.tag)
+        left = self.put(leg.having("Disconnected", "stopped" if leg.recording else ""))
+        self.listeners = tuple([one for one in self.listeners if one.leg != leg.tag])
         self.cancel("gap", leg.tag)
         self.cancel("flush", leg.tag)
+        if leg.tag == "LEG-A":
+            self.cancel("unanswered")
         if self.running is not None and self.running.leg == leg.tag:
             self.stop()
         self.joined = ""
         self.gone(leg, code, by)
+        return left
 
     def gone(self, leg: Leg, code: int, by: str) -> None:
         """Say that a leg has ended, and with it the recording of it."""
@@ -125,9 +226,10 @@ class Desk:
 
     def stop(self) -> None:
         """The running action is no more."""
-        self.running = None
-        self.cancel("action")
-        self.cancel("silence")
+        if self.running is not None:
+            self.running = None
+            self.cancel("action")
+            self.cancel("silence")
 
     def clear(self) -> None:
         """Nothing of any list is left."""
@@ -138,11 +240,15 @@ class Desk:
     def timer(self, name: str, ms: int, subject: str = "") -> None:
         """Set a timer, in the place of an earlier one of the same name and subject."""
         self.cancel(name, subject)
-        self.timers = tuple(sorted([*self.timers, Timer(max(0, ms), name, subject)]))
+        insort(self.timers, (self.now + ms if ms > 0 else self.now, name, subject))
 
     def cancel(self, name: str, subject: str = "") -> None:
         """Forget a timer."""
-        self.timers = tuple(one for one in self.timers if (one.name, one.subject) != (name, subject))
+        timers = self.timers
+        for place, one in enumerate(timers):
+            if one[1] == name and one[2] == subject:
+                del timers[place]
+                return
 
     # -- telling ---------------------------------------------------------------------------------------------------
 
@@ -160,139 +266,194 @@ class Desk:
 
     def tell_hangup(self, leg: Leg, code: int, *, holds: bool = False) -> None:
         """HANGUP of a leg that has left (contract 1.2); the last one when nobody is left."""
-        data = {
-            "Type": "Hangup",
-            "Parameters": {"SipResponseCode": code, "CallId": leg.call_id, "ParticipantTag": leg.tag},
-        }
-        self.tell(Notice("HANGUP", leg.tag, dumps(data), holds=holds, final=not self.alive))
+        data = (
+            f'{{"Type":"Hangup","Parameters":{{"SipResponseCode":{code},"CallId":{quote(leg.call_id)},'
+            f'"ParticipantTag":"{leg.tag}"}}}}'
+        )
+        self.tell(Notice("HANGUP", leg.tag, data, holds, final=not self.alive))
 
     def report(self, sent: Sent, leg: Leg, result: Done | Failed, *, holds: bool = True) -> None:
         """ACTION_SUCCESSFUL or ACTION_FAILED with the echo (rules 17-20)."""
         data = self.echo(sent, leg)
         if isinstance(result, Done):
-            data |= result.data
-            self.tell(Notice("ACTION_SUCCESSFUL", leg.tag, dumps(data), holds=holds))
+            if result.more:
+                data = f"{data[:-1]}{result.more}}}"
+            self.tell(Notice("ACTION_SUCCESSFUL", leg.tag, data, holds))
             return
+        more: dict[str, Any]
         if result.shape == "error":
-            data["Error"] = f"{result.error}: {result.message}"
+            more = {"Error": f"{result.error}: {result.message}"}
         else:
-            data |= {"ErrorType": result.error, "ErrorMessage": result.message}
+            more = {"ErrorType": result.error, "ErrorMessage": result.message}
         if sent.type == "ModifyChimeMeetingAttendees":
-            data["ErrorList"] = []  # contract 1.5: it is there, its contents are not documented
-        self.tell(Notice("ACTION_FAILED", leg.tag, dumps(data), holds=holds))
+            more["ErrorList"] = []  # contract 1.5: it is there, its contents are not documented
+        self.lean(f"error {result.error}")
+        self.tell(Notice("ACTION_FAILED", leg.tag, f"{data[:-1]},{dumps(more)[1:]}", holds))
 
     def broken(self, sent: Sent) -> Failed | None:
         """How this action fails, if it was broken (:class:`Break`); the break is used up."""
         for one in self.breaks:
             if sent.type in one.actions and one.text in sent.params:
-                self.breaks = tuple(other for other in self.breaks if other is not one)
+                self.breaks = tuple([other for other in self.breaks if other is not one])
                 return Failed(one.error, one.message, one.shape)
         return None
 
-    def echo(self, sent: Sent, leg: Leg) -> dict[str, Any]:
-        """What was sent, without what the service does not know, with what it adds (rules 8 and 20)."""
-        known = PARAMETERS[sent.type]
-        params = {name: value for name, value in sent.parameters().items() if name in known}
-        if not params.get("CallId"):
-            params["CallId"] = leg.call_id
-        if sent.type in COLLECTING or sent.type == "PlayAudio":
-            params.setdefault("Repeat", 1)
-        if sent.type in COLLECTING and "RepeatDurationInMilliseconds" in params:
-            params.setdefault("InBetweenDigitsDurationInMilliseconds", params["RepeatDurationInMilliseconds"])
+    def echo(self, sent: Sent, leg: Leg) -> str:
+        """What was sent, with what the service adds (rules 8 and 20): JSON text."""
+        added = sent.defaults if sent.data.get("CallId") else f',"CallId":{quote(leg.call_id)}{sent.defaults}'
         if self.switches.echo_defaults == "more":
-            for name, value in _MORE.get(sent.type, {}).items():
-                params.setdefault(name, value)
-        return {"Type": sent.type, "Parameters": params}
+            self.lean("20 more")
+            more = {name: value for name, value in _MORE.get(sent.type, {}).items() if name not in sent.data}
+            if "Repeat" in sent.defaults:
+                more.pop("Repeat", None)
+            added += f",{dumps(more)[1:-1]}" if more else ""
+        text = f"{sent.params[:-1]}{added}" if len(sent.params) > 2 else f"{{{added[1:]}"
+        return f'{{"Type":"{sent.type}","Parameters":{text}}}}}'
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
     @property
     def holding(self) -> bool:
         """The list waits for the answer to the report of one of its actions."""
-        return any(one.holds for one in self.queue) or any(one.notice.holds for one in self.delivered)
+        held = [one.holds for one in self.queue] + [one.notice.holds for one in self.delivered]
+        return True in held
 
     def pump(self) -> None:
         """Send what may be sent: one at a time, or all at once (switch ``overlap``)."""
-        while self.queue and not self.over and (self.switches.overlap == "parallel" or not self.delivered):
+        while self.queue and not self.over and (not self.delivered or self.switches.overlap == "parallel"):
+            if self.delivered:
+                self.lean("3 overlap")
             notice, self.queue = self.queue[0], self.queue[1:]
-            if notice.sequence is None:
-                self.sequence = self.sequence + 1 if self.numbered else int(self.switches.sequence_start)
-            sequence = self.sequence if notice.sequence is None else notice.sequence
+            sequence = notice.sequence
+            if sequence is None:
+                sequence = self.sequence + 1 if self.numbered else int(self.switches.sequence_start)
+                self.sequence = sequence
             self.numbered += 1
-            self._send(Delivery(self.numbered, notice, dumps(self.event(notice, sequence))))
+            self._send(Delivery(self.numbered, notice, self.event(notice, sequence), sequence))
 
     def _send(self, delivery: Delivery) -> None:
         self.invocations += 1
-        self.delivered = (*(one for one in self.delivered if one.number != delivery.number), delivery)
+        number = delivery.number
         if delivery.attempt == 1:
-            subject = str(delivery.number)
-            self.timer("limit", LIMIT_MS, subject)
+            self.delivered = (*self.delivered, delivery)
             if self.switches.lambda_failure == "retry_once":
-                self.timer("retry", RETRY_MS, subject)
-        self.out.append(Deliver(delivery.number, delivery.body, delivery.attempt))
+                insort(self.timers, (self.now + RETRY_MS, "retry", str(number)))
+            else:
+                insort(self.timers, (self.now + LIMIT_MS, "limit", str(number)))
+        else:
+            self.delivered = (*[one for one in self.delivered if one.number != number], delivery)
+        self.lean(f"event {delivery.notice.type}")
+        self.out.append(Deliver(number, delivery.body, delivery.attempt))
 
     def send_again(self, delivery: Delivery) -> None:
         """The second attempt of an event that was not answered in time (rule 3)."""
-        event = json.loads(delivery.body)
-        if self.switches.retry_attributes == "current":
-            event["CallDetails"] = self._details(delivery.notice)
+        notice, number, body = delivery.notice, delivery.sequence, delivery.body
         if self.switches.retry_same_sequence == "no":
             self.sequence += 1
-            event["Sequence"] = self.sequence
-        self._send(replace(delivery, body=dumps(event), attempt=delivery.attempt + 1))
+            head, _, tail = body.partition(f'"Sequence":{number},')
+            number = self.sequence
+            body = f'{head}"Sequence":{number},{tail}'
+        if self.switches.retry_attributes == "current":
+            body = self.event(notice, number)
+        self.lean("3 retry")
+        self._send(Delivery(delivery.number, notice, body, number, delivery.attempt + 1))
 
-    def event(self, notice: Notice, sequence: int) -> dict[str, Any]:
-        """The event as it is at this moment (contract 1.1 to 1.3)."""
-        event: dict[str, Any] = {
-            "SchemaVersion": "1.0",
-            "Sequence": sequence,
-            "InvocationEventType": notice.type,
-        }
-        if notice.data:
-            event["ActionData"] = json.loads(notice.data)
-        event["CallDetails"] = self._details(notice)
+    def event(self, notice: Notice, sequence: int) -> str:
+        """The event as it is at this moment (contract 1.1 to 1.3), as JSON text."""
+        head, middle = self._frame
+        if not head:
+            world = self.world
+            head, middle = self._frame = frame(
+                world.transaction,
+                world.account,
+                world.region,
+                "" if self.outbound else world.rule,
+                self.switches.app_id_key,
+                world.application,
+            )
+        data = f',"ActionData":{notice.data}' if notice.data else ""
+        attributes = ""
+        if self.attributes and not (notice.final and self._lost()):
+            attributes = f'"TransactionAttributes":{self.attributes},'
+        listed = [self._participant(leg, notice) for leg in self.legs if self._listed(leg, notice)]
+        if not listed:
+            listed = [self._participant(leg, notice) for leg in self.legs[:1]]
+        errors = ""
         if notice.error:
-            event |= {"ErrorType": notice.error, "ErrorMessage": notice.message}
-        return event
+            errors = f',"ErrorType":{quote(notice.error)},"ErrorMessage":{quote(notice.message)}'
+        return (
+            f'{{"SchemaVersion":"1.0","Sequence":{sequence},"InvocationEventType":"{notice.type}"{data}'
+            f"{head}{attributes}{middle}{','.join(listed)}]}}{errors}}}"
+        )
 
-    def _details(self, notice: Notice) -> dict[str, Any]:
-        details: dict[str, Any] = {"TransactionId": self.world.transaction}
-        lost = notice.final and self.switches.final_hangup_attributes == "lost"
-        if self.attributes and not lost:
-            details["TransactionAttributes"] = json.loads(self.attributes)
-        details |= {"AwsAccountId": self.world.account, "AwsRegion": self.world.region}
-        if not self.outbound:
-            details["SipRuleId"] = self.world.rule
-        details[self.switches.app_id_key] = self.world.application
-        listed = [leg for leg in self.legs if self._listed(leg, notice)]
-        details["Participants"] = [self._participant(leg, notice) for leg in listed or self.legs[:1]]
-        return details
+    def _lost(self) -> bool:
+        self.lean("66 attributes")
+        return self.switches.final_hangup_attributes == "lost"
 
     def _listed(self, leg: Leg, notice: Notice) -> bool:
-        if leg.tag == "LEG-B" and leg.status == "ringing":
+        if leg.status == "ringing" and leg.tag == "LEG-B":
             return notice.type == "RINGING"
-        return not leg.gone or leg.tag == notice.leg or self.switches.gone_leg_listed == "yes"
+        if not leg.gone or leg.tag == notice.leg:
+            return True
+        self.lean("60 listed")
+        return self.switches.gone_leg_listed == "yes"
 
-    def _participant(self, leg: Leg, notice: Notice) -> dict[str, Any]:
-        data: dict[str, Any] = {
-            "CallId": leg.call_id,
-            "ParticipantTag": leg.tag,
-            "To": leg.to,
-            "From": leg.from_,
-            "Direction": leg.direction,
-            "StartTimeInMilliseconds": leg.started,
-        }
-        shown = {name: value for name, value in leg.headers if name.lower() not in _CONSUMED}
-        first = self.numbered <= 1 if leg.tag == "LEG-A" else notice.type == "ACTION_SUCCESSFUL"
-        if shown and (first or self.switches.headers_repeated == "yes"):
-            data["SipHeaders"] = shown
-        if leg.status in ("Connected", "Disconnected"):
-            data["Status"] = leg.status
-        elif self.switches.status_before_answer == "Connected":
-            data["Status"] = "Connected"
-        return data
+    def _participant(self, leg: Leg, notice: Notice) -> str:
+        full, plain = leg.texts
+        if full is not plain:
+            first = self.numbered <= 1 if leg.tag == "LEG-A" else notice.type == "ACTION_SUCCESSFUL"
+            if not first:
+                self.lean("10 headers")
+                if self.switches.headers_repeated == "no":
+                    full = plain
+        if leg.status == "" and self.switches.status_before_answer == "Connected":
+            return f'{full},"Status":"Connected"}}'
+        return f"{full}}}"
 
 
+def sent(kind: str, leg: str, given: Mapping[str, Any]) -> tuple[Sent, str]:
+    """An action as the service understands it, and a warning about keys that it does not know (rule 8)."""
+    known = _KNOWN[kind]
+    data: dict[str, Any] = {}
+    ignored = []
+    for name, value in given.items():
+        if name not in known:
+            ignored.append(name)
+            continue
+        inner = known[name]
+        if inner is not None and isinstance(value, dict) and not value.keys() <= inner:
+            ignored += [f"{name}.{each}" for each in value if each not in inner]
+            data[name] = {each: value[each] for each in value if each in inner}
+        elif name != "CallId" or value:
+            data[name] = value
+    defaults = ""
+    if kind in _REPEATS:
+        if "Repeat" not in data:
+            defaults = ',"Repeat":1'
+        total = data.get("RepeatDurationInMilliseconds")
+        if total is not None and "InBetweenDigitsDurationInMilliseconds" not in data:
+            defaults += f',"InBetweenDigitsDurationInMilliseconds":{dumps(total)}'
+    warning = f"{kind}: the service ignores {', '.join(sorted(ignored))}" if ignored else ""
+    return Sent(kind, leg, dumps(data), data, defaults), warning
+
+
+_SOURCE: Final = frozenset({"Type", "BucketName", "Key"})
+_SPEECH: Final = frozenset({"Text", "Engine", "LanguageCode", "TextType", "VoiceId"})
+_INNER: Final[Mapping[str, frozenset[str]]] = {
+    "AudioSource": _SOURCE,
+    "FailureAudioSource": _SOURCE,
+    "RingbackTone": _SOURCE,
+    "RecordingDestination": frozenset({"Type", "BucketName", "Prefix"}),
+    "Destination": frozenset({"Type", "Location"}),
+    "SpeechParameters": _SPEECH,
+    "FailureSpeechParameters": _SPEECH,
+}
+_KNOWN: Final[Mapping[str, Mapping[str, frozenset[str] | None]]] = {
+    kind: {name: _INNER.get(name) for name in parameters} for kind, parameters in PARAMETERS.items()
+}
+"""For each action the parameters that the service knows, and what it knows inside of them (None: not looked at)."""
+
+_REPEATS: Final = (*COLLECTING, "PlayAudio")
 _COLLECT: Final = {"MinNumberOfDigits": 0, "MaxNumberOfDigits": 128, "TerminatorDigits": ["#"], "Repeat": 1}
 _MORE: Final[Mapping[str, Mapping[str, Any]]] = {
     "PlayAudioAndGetDigits": _COLLECT,
@@ -302,4 +463,3 @@ _MORE: Final[Mapping[str, Mapping[str, Any]]] = {
     "SendDigits": {"ToneDurationInMilliseconds": 250},
     "Speak": {"Engine": "standard", "TextType": "text", "VoiceId": "Joanna"},
 }
-_NAMES: Final = tuple(one.name for one in fields(Network))

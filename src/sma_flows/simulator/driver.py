@@ -9,8 +9,9 @@ import heapq
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
+from sma_flows.simulator.desk import Desk
 from sma_flows.simulator.messages import (
     Answer,
     BotResult,
@@ -33,12 +34,15 @@ from sma_flows.simulator.messages import (
     answer_of,
 )
 from sma_flows.simulator.model import Network, World
-from sma_flows.simulator.network import advance
+from sma_flows.simulator.network import elapse, feed
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
 
 AnswerFunction = Callable[[dict[str, Any]], object]
 """Takes an event, gives the response (JSON-like); an exception is a function error."""
+
+TextFunction = Callable[[str], str]
+"""The same over JSON texts, as the service itself does it: ``""`` is no response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +55,35 @@ class Party:
     code: int = 603
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of a transcript: when (virtual ms), and an input, an output, or the function's response.
 
-    ``kind`` is ``input``, ``output`` or ``response``; ``value`` the message, or for a response the parsed JSON.
-    ``number`` ties a response to its Deliver.
+    ``kind`` is ``input``, ``output`` or ``response``; ``value`` the message, or for a response the parsed JSON (an
+    exception, if the function raised one). ``number`` ties a response to its Deliver.
     """
 
     at_ms: int
     kind: str
     value: Any
     number: int = 0
+
+
+class _Response(Entry):
+    """Keeps the text of a response, which is parsed when somebody looks at it: an object of its own each time."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> Any:
+        return parsed(self[2])
+
+
+def parsed(body: str) -> Any:
+    """A response as an object; the text itself when it is not JSON."""
+    try:
+        return json.loads(body) if body else ""
+    except ValueError:
+        return body
 
 
 class Around(Protocol):
@@ -84,21 +105,21 @@ class Around(Protocol):
 class Phone:
     """A call on the virtual network.
 
-    *parties* answer for the called parties, one after the other (the last one repeats); *bots* are the results of bot
-    conversations, one after the other; *delay_ms* says how long the function takes for an event (default: no time);
-    None keeps the answer back in ``held`` until :meth:`release` hands it in. *storage* holds the audio files (without
-    one, every file is there and has the usual length); *around* is what it shares with other calls.
+    *answer* is the function: it takes an event as an object, or with *text* as JSON text, and gives its response in the
+    same form. *parties* answer for the called parties, one after the other (the last one repeats); *bots* are the
+    results of bot conversations, one after the other; *delay_ms* says how long the function takes for an event
+    (default: no time); None keeps the answer back in ``held`` until :meth:`release` hands it in. *storage* holds the
+    audio files (without one, every file is there and has the usual length); *around*: what calls share.
     """
 
-    answer: AnswerFunction
-    network: Network
+    answer: Callable[[Any], Any]
     now_ms: int
     transcript: list[Entry]
     held: list[Input]
 
     def __init__(
         self,
-        answer: AnswerFunction,
+        answer: AnswerFunction | TextFunction,
         *,
         switches: Switches | Mapping[str, str] | None = None,
         world: World | None = None,
@@ -107,13 +128,18 @@ class Phone:
         delay_ms: Callable[[dict[str, Any]], int | None] | None = None,
         storage: Storage | None = None,
         around: Around | None = None,
+        text: bool = False,
     ) -> None:
-        chosen = switches if isinstance(switches, Switches) else Switches().having(switches or {})
-        self.network = Network(world=world or World(), switches=chosen)
+        if not isinstance(switches, Switches):
+            switches = Switches().having(switches) if switches else _DEFAULT
         self.now_ms = 0
+        self._leaned: set[str] = set()
+        self._network: Network | None = Network(world or _WORLD, switches)
+        self._desk = Desk(self._network, self._leaned.add)
         self.transcript = []
         self.held = []
         self.answer = answer
+        self._text = text
         self._parties = list(parties)
         self._bots = list(bots)
         self._delay_ms = delay_ms
@@ -121,6 +147,18 @@ class Phone:
         self._around = around
         self._due: list[tuple[int, int, Input]] = []
         self._count = 0
+
+    @property
+    def network(self) -> Network:
+        """The call as a value: it stays as it is when the call goes on. Another one can be put in its place."""
+        if self._network is None:
+            self._network = self._desk.network()
+        return self._network
+
+    @network.setter
+    def network(self, network: Network) -> None:
+        self._network = network
+        self._desk = Desk(network, self._leaned.add, self.now_ms)
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -133,25 +171,39 @@ class Phone:
         return self.transcript[begin:]
 
     def _advance(self, event: Input) -> None:
-        before = self.network
-        if self._around is None:
-            self.network, outputs = advance(before, event)
+        desk, around = self._desk, self._around
+        if around is None:
+            self._network = None
+            feed(desk, event)
         else:
-            after, outputs = advance(replace(before, world=self._around.world(before, event)), event)
-            self.network = replace(after, world=before.world)
-            self._around.moved(before, self.network)
-        now: list[Input] = []
+            before = self.network
+            desk.world = around.world(before, event)
+            self._network = None
+            try:
+                feed(desk, event)
+            finally:
+                desk.world = before.world
+            around.moved(before, self.network)
+        if desk.out:
+            self._outputs(desk)
+
+    def _outputs(self, desk: Desk) -> None:
+        """Note what came of something, and do what is to be done about it at once."""
+        outputs, desk.out = desk.out, []
+        around = self._around
+        answers: list[Input] = []
         for output in outputs:
-            self._note("output", output, output.number if isinstance(output, Deliver) else 0)
-            if self._around is None or not self._around.takes(output):
-                self._react(output, now)
-        for each in now:
+            kind = type(output)
+            self._note("output", output, output.number if kind is Deliver else 0)  # type: ignore[union-attr]
+            if kind in _REACTED if around is None else not around.takes(output):
+                self._react(output, answers)
+        for each in answers:
             self._advance(each)
 
     def _react(self, output: Output, now: list[Input]) -> None:
         match output:
             case Deliver():
-                given = self._given(output, lambda: self.answer(output.event))
+                given = self._given(output, lambda: self.answer(output.body if self._text else output.event))
                 if not self._on_its_way(output, given):
                     now.append(given)
             case Dials() if self._parties:
@@ -164,16 +216,17 @@ class Phone:
             case Stored() | CallRecording() if self._storage is not None:
                 self._warn(self._storage.keep(output, self.transcript, self.now_ms, self.network))
 
-    def _given(self, deliver: Deliver, answer: Callable[[], object]) -> Input:
+    def _given(self, deliver: Deliver, answer: Callable[[], Any]) -> Input:
+        number, attempt = deliver.number, deliver.attempt
         try:
-            given = answer_of(deliver.number, answer(), deliver.attempt)
+            said = answer()
+            given = Answer(number, said, attempt) if self._text else answer_of(number, said, attempt)
         except Exception as error:  # noqa: BLE001 - whatever the function raises is a function error to the service
-            self._note("response", error, deliver.number)
-            return FunctionFails(deliver.number, f"{type(error).__name__}: {error}", deliver.attempt)
-        said = json.loads(given.body) if given.body else ""
-        self._note("response", said, deliver.number)
+            self._note("response", error, number)
+            return FunctionFails(number, f"{type(error).__name__}: {error}", attempt)
+        self.transcript.append(_new(_Response, (self.now_ms, "response", given.body, number)))
         if self._storage is not None:
-            world, warnings = self._storage.fit(self.network.world, said)
+            world, warnings = self._storage.fit(self.network.world, parsed(given.body))
             self.network = replace(self.network, world=world)
             self._warn(warnings)
         return given
@@ -205,14 +258,14 @@ class Phone:
         heapq.heappush(self._due, (self.now_ms + ms, self._count, event))
 
     def _note(self, kind: str, value: Any, number: int = 0) -> None:
-        self.transcript.append(Entry(self.now_ms, kind, value, number))
+        self.transcript.append(_new(Entry, (self.now_ms, kind, value, number)))
 
     def _next(self) -> int | None:
         """When the next thing happens by itself."""
-        times = [] if self.network.next_ms is None else [self.now_ms + self.network.next_ms]
-        if self._due:
-            times.append(self._due[0][0])
-        return min(times, default=None)
+        timers, due = self._desk.timers, self._due
+        if not timers:
+            return due[0][0] if due else None
+        return timers[0][0] if not due or timers[0][0] < due[0][0] else due[0][0]
 
     @property
     def next_ms(self) -> int | None:
@@ -222,31 +275,39 @@ class Phone:
 
     def _step(self, at: int) -> None:
         """Go to *at*, which is not after the next thing, and let happen what is due."""
-        passed, self.now_ms = at - self.now_ms, at
-        if passed or self.network.next_ms == 0:
-            self._advance(Elapse(passed))
-        while self._due and self._due[0][0] <= self.now_ms:
-            event = heapq.heappop(self._due)[2]
+        desk = self._desk
+        self.now_ms = at
+        if self._around is not None:
+            self._advance(Elapse(at - desk.now))
+        else:
+            self._network = None
+            elapse(desk, at - desk.now)
+            if desk.out:
+                self._outputs(desk)
+        due = self._due
+        while due and due[0][0] <= self.now_ms:
+            event = heapq.heappop(due)[2]
             late = isinstance(event, Callee) and not self._calling
             if not late and not (isinstance(event, BotResult) and not self._talking):
                 self.send(event)
 
     @property
     def _calling(self) -> bool:
-        first, running = self.network.leg("LEG-A"), self.network.running
+        first, running = self._desk.leg("LEG-A"), self._desk.running
         return (first is not None and first.status == "ringing") or (running is not None and running.phase == "ring")
 
     @property
     def _talking(self) -> bool:
-        return self.network.running is not None and self.network.running.phase == "bot"
+        return self._desk.running is not None and self._desk.running.phase == "bot"
 
     def wait(self, ms: int) -> None:
         """Let *ms* of virtual time pass, or less if the call is over."""
         end = self.now_ms + ms
-        while not self.over and (at := self._next()) is not None and at <= end:
+        while not self._desk.over and (at := self._next()) is not None and at <= end:
             self._step(at)
-        if not self.over and end > self.now_ms:
-            self._step(end)
+        if not self._desk.over and end > self.now_ms:  # nothing happens until then
+            self._network = None
+            self.now_ms = self._desk.now = end
 
     def until(self, test: Callable[[Entry], bool], limit_ms: int = 600_000) -> bool:
         """Let time pass until a new transcript entry fits; False when the call ends or rests, or at the limit."""
@@ -260,7 +321,9 @@ class Phone:
 
     def settle(self, limit_ms: int = 600_000) -> None:
         """Let time pass until nothing more happens by itself: over, idle, or the limit is reached."""
-        self.until(lambda _: False, limit_ms)
+        end = self.now_ms + limit_ms
+        while not self._desk.over and (at := self._next()) is not None and at <= end:
+            self._step(at)
 
     def release(self, place: int = 0) -> None:
         """Hand in an answer that was kept back: the oldest, or the one at *place*."""
@@ -283,9 +346,11 @@ class Phone:
         for place, key in enumerate(keys):
             if place:
                 self.wait(gap_ms)
-            if self.over:
+            if self._desk.over:
                 return
-            self.send(Key(key, leg))
+            event = Key(key, leg)
+            self._note("input", event)
+            self._advance(event)
 
     def callee(self, does: Callee) -> None:
         """The called party does something by hand (when *parties* is empty)."""
@@ -304,7 +369,7 @@ class Phone:
     @property
     def stuck(self) -> bool:
         """The call is not over, and no timer and no party of the driver will ever change that."""
-        return bool(self.network.legs) and not self.over and self._next() is None
+        return bool(self._desk.legs) and not self.over and self._next() is None
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -324,7 +389,13 @@ class Phone:
     @property
     def over(self) -> bool:
         """The call is over."""
-        return self.network.over
+        return self._desk.over
+
+
+_DEFAULT: Final = Switches()
+_WORLD: Final = World()
+_REACTED: Final = frozenset({Deliver, Dials, Hears, Stored, CallRecording})
+_new: Final = tuple.__new__
 
 
 def play(answer: AnswerFunction, script: Iterable[Input | int], **options: Any) -> Phone:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final, Literal
 
 from sma_flows.protocol import limits
 from sma_flows.protocol.actions import InvalidActionError, sip_headers
 from sma_flows.protocol.events import as_int
-from sma_flows.simulator.desk import Desk, Done, Failed, Outcome, bad
+from sma_flows.simulator.desk import DONE, Desk, Done, Failed, Outcome, bad
 from sma_flows.simulator.messages import BotResult, Callee, CallRecording, Dials, Hears
-from sma_flows.simulator.model import Leg, Notice, Running, Sent
+from sma_flows.simulator.model import Leg, Notice, Running, Sent, dumps
 from sma_flows.simulator.talk import audio_fault, audio_name
 
 MEETING_NUMBER: Final = "+17035550122"
@@ -37,7 +36,7 @@ def new_leg(desk: Desk, to: str, from_: str, status: str, headers: dict[str, str
 
 def bridge(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rules 42 to 47: the call to LEG-B begins to ring."""
-    params = sent.parameters()
+    params = sent.data
     other = desk.leg("LEG-B")
     if leg.tag != "LEG-A" or (other is not None and not other.gone):
         return bad("CallId or ParticipantTag parameter for action is invalid")
@@ -106,14 +105,14 @@ def bridge_callee(desk: Desk, callee: Callee) -> Outcome:
         desk.answer_leg(caller)
         desk.joined = "bridge"
         desk.out += [Hears("LEG-A", "other"), Hears("LEG-B", "other")]
-        return Done()
+        return DONE
     drop_ringing(desk)
     return NOT_ANSWERED
 
 
 def join(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rules 48 to 50."""
-    params = sent.parameters()
+    params = sent.data
     other = desk.leg("LEG-B")
     if leg.tag != "LEG-A" or (other is not None and not other.gone):
         return bad("Invalid action on the call.")
@@ -135,17 +134,17 @@ def join(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
 
 def joined(desk: Desk, sent: Sent) -> Done:
     """Rule 48: the meeting's leg is there."""
-    params = sent.parameters()
+    params = sent.data
     headers = {MEETING_ID: params["MeetingId"], JOIN_TOKEN: params["JoinToken"]}
     new_leg(desk, "SMA", MEETING_NUMBER, "Connected", headers)
     desk.joined = f"meeting {params['MeetingId']}"
     desk.out.append(Hears("LEG-A", "other"))
-    return Done()
+    return DONE
 
 
 def modify(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rule 51: each check of contract 4.4 has its own message."""
-    params = sent.parameters()
+    params = sent.data
     people = params.get("AttendeeList")
     message = ""
     if params.get("Operation") not in ("Mute", "Unmute"):
@@ -160,7 +159,7 @@ def modify(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
         message = "Call is not connected to Chime Meeting."
     elif desk.world.attendees is not None and not desk.world.attendees.issuperset(people):
         message = "One or more attendees are not part of this meeting. All attendees must be part of this meeting."
-    return bad(message) if message else Done()
+    return bad(message) if message else DONE
 
 
 def bot(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
@@ -168,7 +167,7 @@ def bot(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     other = desk.leg("LEG-B")
     if leg.tag != "LEG-A" or (other is not None and not other.gone):
         return bad("CallId or ParticipantTag parameter for action is invalid")
-    arn = sent.parameters().get("BotAliasArn")
+    arn = sent.data.get("BotAliasArn")
     if not arn or arn in desk.world.missing_bots:
         return Failed("ResourceNotFound", "The bot or its alias was not found.")
     if arn in desk.world.forbidden_bots:
@@ -206,12 +205,13 @@ def bot_result(desk: Desk, result: BotResult) -> Outcome:
     if result.intent != "FallbackIntent":
         heard = {"Intent": intent, "NluConfidence": {"Score": 0.84}}
     state = {"SessionAttributes": dict(result.attributes), "Intent": intent}
-    return Done({"IntentResult": {"SessionId": leg.call_id, "SessionState": state, "Interpretations": [heard]}})
+    found = {"SessionId": leg.call_id, "SessionState": state, "Interpretations": [heard]}
+    return Done(f',"IntentResult":{dumps(found)}')
 
 
 def start_recording(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rule 55."""
-    params = sent.parameters()
+    params = sent.data
     place = params.get("Destination")
     location = str(place.get("Location") or "") if isinstance(place, dict) else ""
     bucket, _, prefix = location.partition("/")
@@ -219,11 +219,12 @@ def start_recording(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
         return bad("Invalid action on the call.")
     if bucket in desk.world.unwritable:
         return Failed("NoAccessToDestination", "Error while accessing destination", "error")
-    desk.put(replace(leg, recording="on"))
+    desk.put(leg.having(leg.status, "on"))
     folder = f"{prefix or 'Amazon-Chime-SMA-Call-Recordings'}/{desk.world.day}"
     key = f"{folder}/{desk.world.started_ms}_{desk.world.transaction}_{leg.call_id}.wav"
     desk.out.append(CallRecording(leg.tag, "starts", bucket, key, params["Track"]))
-    return Done({"CallRecordingDestination": {"Type": "S3", "Location": f"{bucket}/{key}"}})
+    place = dumps({"Type": "S3", "Location": f"{bucket}/{key}"})
+    return Done(f',"CallRecordingDestination":{place}')
 
 
 def _recording(
@@ -233,9 +234,9 @@ def _recording(
         """Rule 56."""
         if leg.recording not in before.split():
             return bad(f"{sent.type} is not possible: the leg is not being recorded.")
-        desk.put(replace(leg, recording=after))
+        desk.put(leg.having(leg.status, after))
         desk.out.append(CallRecording(leg.tag, does))
-        return Done()
+        return DONE
 
     return change
 
@@ -247,6 +248,6 @@ resume_recording = _recording("paused", "on", "resumes")
 
 def voice_focus(desk: Desk, sent: Sent, leg: Leg) -> Outcome:  # noqa: ARG001 (signature of all actions)
     """Rule 57."""
-    if sent.parameters().get("Enable") is None:
+    if sent.data.get("Enable") is None:
         return Failed("MissingRequiredActionParameter", "Enable is a required parameter.")
-    return Done()
+    return DONE

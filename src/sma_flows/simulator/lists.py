@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from sma_flows.protocol.check import ALWAYS_REPORTING
 from sma_flows.protocol.events import as_int
 from sma_flows.simulator import digits, legs, talk
-from sma_flows.simulator.desk import COLLECTING, Desk, Done, Failed, Outcome, bad, dumps
+from sma_flows.simulator.desk import COLLECTING, DONE, Desk, Done, Failed, Outcome, bad
 from sma_flows.simulator.model import Leg, Notice, Running, Sent
 
 INTERRUPTIBLE: Final = frozenset({"PlayAudio", "RecordAudio", "Pause"})
@@ -44,60 +43,73 @@ START: Final[Mapping[str, Callable[[Desk, Sent, Leg], Outcome]]] = {
 
 def run(desk: Desk) -> None:
     """Go on with the list as far as that goes without waiting (rules 16-18)."""
-    while not (desk.over or desk.running or desk.holding) and desk.alive:
+    while (desk.rest or desk.next_list) and not (desk.over or desk.running or desk.holding) and desk.alive:
         if not desk.rest:
-            if not desk.next_list:
-                return
             desk.rest, desk.next_list = desk.next_list, ()
         sent, desk.rest = desk.rest[0], desk.rest[1:]
         _begin(desk, sent)
 
 
 def _begin(desk: Desk, sent: Sent) -> None:
-    if sent.type == "StartBotConversation" and desk.rest:  # rule 53
+    kind = sent.type
+    desk.lean(f"action {kind}")
+    if kind == "StartBotConversation" and desk.rest:  # rule 53
+        desk.lean("53")
         desk.error(f"Actions behind StartBotConversation are not run: {', '.join(one.type for one in desk.rest)}")
         desk.rest = ()
     leg = _target(desk, sent)
-    if leg is None or leg.gone or (leg.status != "Connected" and (leg.tag == "LEG-B" or desk.outbound)):  # rule 16
+    if leg is None or leg.gone or (not leg.connected and (leg.tag == "LEG-B" or desk.outbound)):  # rule 16
         fallback = leg or desk.leg(sent.leg) or desk.legs[0]
+        desk.lean("16")
         _finish(desk, Running(sent, fallback.tag, ""), bad("CallId or ParticipantTag parameter for action is invalid"))
         return
-    fault = desk.broken(sent)
-    if fault is not None:
-        _finish(desk, Running(sent, leg.tag, ""), fault)
-        return
-    if sent.type == "Hangup":  # rule 58
+    if desk.breaks:
+        fault = desk.broken(sent)
+        if fault is not None:
+            _finish(desk, Running(sent, leg.tag, ""), fault)
+            return
+    if kind == "Hangup":  # rule 58
         _hang_up(desk, sent, leg)
         return
-    if not leg.connected and (
-        sent.type in ANSWERS or (sent.type != "CallAndBridge" and desk.switches.pause_answers == "yes")
-    ):
+    if not leg.connected:
         desk.cancel("unanswered")
-        leg = desk.answer_leg(leg)  # rule 13
-    settle(desk, START[sent.type](desk, sent, leg), Running(sent, leg.tag, ""))
+        if kind in ANSWERS:  # rule 13
+            desk.lean(f"13 {kind}")
+            leg = desk.answer_leg(leg)
+        elif kind != "CallAndBridge":
+            desk.lean("13 quiet")
+            if desk.switches.pause_answers == "yes":
+                leg = desk.answer_leg(leg)
+    outcome = START[kind](desk, sent, leg)
+    if outcome is not None:
+        desk.stop()
+        _finish(desk, Running(sent, leg.tag, ""), outcome)
 
 
 def _target(desk: Desk, sent: Sent) -> Leg | None:
     """Rule 16: CallId if known, else the tag, else the leg of the event."""
-    params = sent.parameters()
-    for leg in desk.legs:
-        if leg.call_id == params.get("CallId"):
-            return leg
-    if params.get("ParticipantTag"):
-        return desk.leg(str(params["ParticipantTag"]))
-    alone = sent.type in ("CallAndBridge", "JoinChimeMeeting", "StartBotConversation")
-    return None if params.get("CallId") else desk.leg("LEG-A" if alone else sent.leg)
+    call_id = sent.data.get("CallId")
+    if call_id:
+        for leg in desk.legs:
+            if leg.call_id == call_id:
+                return leg
+    tag = sent.data.get("ParticipantTag")
+    if tag:
+        return desk.leg(str(tag))
+    if call_id:
+        return None
+    if sent.type in ("CallAndBridge", "JoinChimeMeeting", "StartBotConversation"):
+        return desk.leg("LEG-A")
+    desk.lean("16 default")
+    return desk.leg(sent.leg)
 
 
-def settle(desk: Desk, outcome: Outcome, action: Running | None = None) -> None:
-    """An action has an outcome, or goes on. Without *action* it is the running one."""
-    if outcome is None:
-        return
-    action = action or desk.running
-    if action is None:
-        return
-    desk.stop()
-    _finish(desk, action, outcome)
+def settle(desk: Desk, outcome: Outcome) -> None:
+    """The running action has an outcome, or goes on."""
+    action = desk.running
+    if outcome is not None and action is not None:
+        desk.stop()
+        _finish(desk, action, outcome)
 
 
 def _finish(desk: Desk, action: Running, outcome: Done | Failed) -> None:
@@ -105,35 +117,45 @@ def _finish(desk: Desk, action: Running, outcome: Done | Failed) -> None:
     if leg is None:
         return
     if isinstance(outcome, Failed):  # rule 19
+        desk.lean("19")
         desk.rest = ()
         desk.report(sent, leg, outcome)
         return
-    always = sent.type in ALWAYS_REPORTING or (
-        sent.type == "StartCallRecording" and desk.switches.start_recording_event == "always"
-    )
-    if always or not (desk.rest or action.dropped):  # rules 17 and 18
-        desk.report(sent, leg, outcome)
+    if sent.type in ALWAYS_REPORTING:  # rule 17
+        desk.lean(f"17 {sent.type}" if desk.rest or action.dropped else "17")
+    elif sent.type == "StartCallRecording" and desk.rest:
+        desk.lean("55 event")
+        if desk.switches.start_recording_event != "always":
+            return
+    elif desk.rest or action.dropped:  # rule 18
+        desk.lean("18")
+        return
+    else:
+        desk.lean("18 last")
+    desk.report(sent, leg, outcome)
 
 
 def replace_list(desk: Desk, actions: tuple[Sent, ...], cause: str) -> None:
     """A newer list arrives (rules 6, 67, 68)."""
     running = desk.running
     rest, desk.rest, desk.next_list = desk.rest, (), ()
+    desk.lean("6")
     if running is None:
         desk.rest = actions
         return
-    by_update = cause not in ("DIGITS_RECEIVED", "HANGUP")
     leg = desk.leg(running.leg)
-    if (
-        running.action.type in INTERRUPTIBLE
-        and leg is not None
-        and (by_update or desk.switches.interrupt_on_digits == "yes")
-    ):
-        desk.stop()
-        desk.tell(Notice("ACTION_INTERRUPTED", leg.tag, dumps(desk.echo(running.action, leg))))
-        desk.rest = actions
-        return
-    desk.running = replace(running, dropped=running.dropped or bool(rest))
+    if running.action.type in INTERRUPTIBLE and leg is not None:
+        by_person = cause in ("DIGITS_RECEIVED", "HANGUP")
+        desk.lean("67 keys" if by_person else "67")
+        if not by_person or desk.switches.interrupt_on_digits == "yes":
+            desk.lean(f"67 {running.action.type}")
+            desk.stop()
+            desk.tell(Notice("ACTION_INTERRUPTED", leg.tag, desk.echo(running.action, leg)))
+            desk.rest = actions
+            return
+    desk.lean("68")
+    if rest and not running.dropped:
+        desk.running = running._replace(dropped=True)
     desk.next_list = actions
 
 
@@ -141,28 +163,38 @@ def replace_list(desk: Desk, actions: tuple[Sent, ...], cause: str) -> None:
 
 
 def _hang_up(desk: Desk, sent: Sent, leg: Leg) -> None:
-    code = as_int(sent.parameters().get("SipResponseCode")) or 0
+    given = sent.data.get("SipResponseCode")
+    code = 0 if given is None else as_int(given)
+    if code is None:
+        _finish(desk, Running(sent, leg.tag, ""), bad("The SipResponseCode parameter is invalid."))
+        return
+    before = leg.status
     others = [one for one in desk.connected() if one.tag != leg.tag]
     meeting = desk.joined.startswith("meeting")
-    desk.leave(leg, code, "flow")
-    left = replace(leg, status="Disconnected")
+    left = desk.leave(leg, code, "flow")
     if meeting and leg.tag == "LEG-A":
+        desk.lean("59 meeting")
         _drop_others(desk)
         others = []
     if not others:  # rules 12 and 59
+        desk.lean("59" if before else "12")
         desk.clear()
         desk.stop()
         desk.tell_hangup(left, code)
     elif meeting:  # rule 61
-        desk.report(sent, left, Done())
+        desk.lean("61")
+        desk.report(sent, left, DONE)
         if desk.switches.meeting_hangup_event == "yes":
             desk.tell_hangup(left, code)
-    elif desk.switches.hangup_order == "hangup_first":  # rule 60
-        desk.tell_hangup(left, code, holds=True)
-        desk.report(sent, left, Done(), holds=False)
-    else:
-        desk.report(sent, left, Done())
-        desk.tell_hangup(left, code)
+    else:  # rule 60
+        desk.lean("60" if leg.tag == "LEG-B" else "60 LEG-A")
+        desk.lean("60 order")
+        if desk.switches.hangup_order == "hangup_first":
+            desk.tell_hangup(left, code, holds=True)
+            desk.report(sent, left, DONE, holds=False)
+        else:
+            desk.report(sent, left, DONE)
+            desk.tell_hangup(left, code)
 
 
 def _drop_others(desk: Desk) -> list[Leg]:
@@ -178,26 +210,33 @@ def party_leaves(desk: Desk, leg: Leg, code: int) -> None:
     """A party hangs up: rules 14, 45, 62 to 65."""
     running, meeting = desk.running, desk.joined.startswith("meeting")
     ringing = running is not None and running.phase == "ring"
-    desk.leave(leg, code, "party")
-    left = replace(leg, status="Disconnected")
+    joined = desk.joined
+    left = desk.leave(leg, code, "party")
     if running is not None and running.leg == leg.tag:
+        desk.lean("62")
         if desk.switches.hangup_during_action == "observed":
             _last_report(desk, running, left)
-        desk.rest = desk.next_list = ()
+    elif not joined and not leg.status:
+        desk.lean("14")
     extra: list[Leg] = []
     if leg.tag == "LEG-A" and (meeting or ringing):  # rules 45 and 64
+        desk.lean("64" if meeting else "45")
         extra = _drop_others(desk)
+    elif joined:
+        desk.lean("65" if meeting else "63")
     desk.clear()
-    if meeting and extra and desk.switches.meeting_second_hangup == "yes":
-        _tell_two(desk, left, code)
-        return
+    if meeting and extra:
+        desk.lean("64 second")
+        if desk.switches.meeting_second_hangup == "yes":
+            _tell_two(desk, left, code)
+            return
     desk.tell_hangup(left, code)
 
 
 def _tell_two(desk: Desk, first: Leg, code: int) -> None:
     """Rule 64 with ``meeting_second_hangup``: the second HANGUP is the last event."""
     desk.tell_hangup(first, code)
-    desk.queue = (*desk.queue[:-1], replace(desk.queue[-1], final=False))
+    desk.queue = (*desk.queue[:-1], desk.queue[-1]._replace(final=False))
     other = desk.leg("LEG-B")
     if other is not None:
         desk.tell_hangup(other, 0)
@@ -220,8 +259,10 @@ def end_all(desk: Desk, code: int, *, tell: bool = True) -> None:
     legs.drop_ringing(desk)
     staying = [leg for leg in desk.legs if not leg.gone]
     for leg in staying:
-        desk.legs = tuple(replace(one, status="Disconnected") if one == leg else one for one in desk.legs)
+        desk.put(leg.having("Disconnected", leg.recording))
         desk.gone(leg, code, "service")
-    desk.joined, desk.listeners, desk.queue, desk.delivered, desk.timers, desk.held = "", (), (), (), (), ()
+    desk.joined = ""
+    desk.listeners = desk.queue = desk.delivered = desk.held = ()
+    desk.timers = []
     if tell and staying:
-        desk.tell_hangup(replace(staying[0], status="Disconnected"), code)
+        desk.tell_hangup(staying[0], code)

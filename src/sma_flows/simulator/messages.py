@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 Pairs = tuple[tuple[str, str], ...]
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 # --- inputs ----------------------------------------------------------------------------------------------------------
 
 
@@ -169,7 +171,7 @@ Input = (
 
 def answer_of(number: int, response: object, attempt: int = 1) -> Answer:
     """An :class:`Answer` out of what a Python function returned."""
-    return Answer(number, "" if response == "" else json.dumps(response, ensure_ascii=False), attempt)
+    return Answer(number, "" if response == "" else _encode(response), attempt)
 
 
 # --- outputs ---------------------------------------------------------------------------------------------------------

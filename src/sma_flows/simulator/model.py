@@ -1,19 +1,53 @@
 """The state of one call as the service holds it: frozen, hashable, and without any clock but remaining milliseconds.
 
-JSON objects (actions, attributes, events) are kept as text, so that two calls in the same situation are equal values.
+JSON objects (actions, attributes, events) count by their text, so two calls in the same situation are equal values.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from json.encoder import encode_basestring
+from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol import limits
 from sma_flows.simulator.messages import Break, Pairs
 from sma_flows.simulator.switches import Switches
 
+try:  # the C encoder itself: JSONEncoder.encode makes a new one for every object
+    from json.encoder import c_make_encoder  # type: ignore[attr-defined]
+except ImportError:  # pragma: no cover - an interpreter without it
+    c_make_encoder = None
+
 SPEECH_MS_PER_CHARACTER = 60
+CONSUMED: Final = ("x-chime-join-token", "x-chime-meeting-id")
+"""SIP headers that the service takes for itself and does not show (contract 1.3)."""
+
+_join = "".join
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def _refuse(value: object) -> None:
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+if c_make_encoder is not None:
+    _pieces = c_make_encoder(None, _refuse, encode_basestring, None, ":", ",", False, False, True)
+
+    def dumps(value: Any) -> str:
+        """JSON text without spaces. The value must be a tree."""
+        return _join(_pieces(value, 0))
+
+else:  # pragma: no cover
+
+    def dumps(value: Any) -> str:
+        """JSON text without spaces."""
+        return _encoder.encode(value)
+
+
+quote = encode_basestring
+"""A text as a JSON string."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +87,17 @@ class World:
     updates_per_s: int = limits.UPDATES_PER_S
 
 
+@lru_cache(maxsize=256)
+def frame(transaction: str, account: str, region: str, rule: str, key: str, application: str) -> tuple[str, str]:
+    """The text of CallDetails before TransactionAttributes, and from there to the participants. *rule* may be empty."""
+    sip_rule = f'"SipRuleId":{quote(rule)},' if rule else ""
+    return (
+        f',"CallDetails":{{"TransactionId":{quote(transaction)},',
+        f'"AwsAccountId":{quote(account)},"AwsRegion":{quote(region)},{sip_rule}'
+        f'"{key}":{quote(application)},"Participants":[',
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """A participant. ``status`` is "" (not answered), ``ringing`` (invisible to the function), Connected, Disconnected.
@@ -69,25 +114,57 @@ class Leg:
     status: str = ""
     headers: Pairs = ()
     recording: str = ""
+    connected: bool = field(init=False, repr=False, compare=False)
+    """It is on the line and answered."""
+    gone: bool = field(init=False, repr=False, compare=False)
+    """It has left."""
+    texts: tuple[str, str] = field(init=False, repr=False, compare=False)
+    """The participant as JSON, still open at its end: as it is, and without its SIP headers."""
 
-    @property
-    def connected(self) -> bool:
-        """It is on the line and answered."""
-        return self.status == "Connected"
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "connected", self.status == "Connected")
+        put(self, "gone", self.status == "Disconnected")
+        plain = (
+            f'{{"CallId":{quote(self.call_id)},"ParticipantTag":"{self.tag}","To":{quote(self.to)},'
+            f'"From":{quote(self.from_)},"Direction":"{self.direction}","StartTimeInMilliseconds":"{self.started}"'
+        )
+        status = f',"Status":"{self.status}"' if self.status in ("Connected", "Disconnected") else ""
+        shown = {name: value for name, value in self.headers if name.lower() not in CONSUMED}
+        closed = f"{plain}{status}"
+        put(self, "texts", (f'{plain},"SipHeaders":{dumps(shown)}{status}' if shown else closed, closed))
 
-    @property
-    def gone(self) -> bool:
-        """It has left."""
-        return self.status == "Disconnected"
+    def having(self, status: str, recording: str) -> Leg:
+        """The same leg later."""
+        return Leg(
+            self.tag, self.call_id, self.to, self.from_, self.direction, self.started, status, self.headers, recording
+        )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sent:
-    """One action of an answer. ``params`` is JSON text; ``leg`` is the tag of the leg whose event was answered."""
+    """One action of an answer; ``leg`` is the tag of the leg whose event was answered. Counts by its text.
+
+    ``params`` and ``data`` are its parameters, as text and as an object, without those that the service does not know
+    (rule 8). ``data`` is shared by everybody who has this value: never to be changed. ``defaults`` is what the service
+    adds to the echo, as JSON text that begins with a comma (rule 20).
+    """
 
     type: str
-    params: str
     leg: str
+    params: str
+    data: dict[str, Any] = field(repr=False)
+    defaults: str = field(default="", repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Sent):
+            return NotImplemented
+        return self.params == other.params and self.type == other.type and self.leg == other.leg
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.leg, self.params))
 
     def parameters(self) -> dict[str, Any]:
         """The parameters, a fresh object."""
@@ -95,9 +172,8 @@ class Sent:
         return loaded
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """The action that is going on. ``last``: nothing followed it in its list when it began."""
+class Running(NamedTuple):
+    """The action that is going on. ``dropped``: more actions followed it, and a newer list took their place."""
 
     action: Sent
     leg: str
@@ -107,8 +183,7 @@ class Running:
     dropped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(NamedTuple):
     """A registered ReceiveDigits with what has been typed so far."""
 
     leg: str
@@ -116,8 +191,7 @@ class Listener:
     buffer: str = ""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Timer:
+class Timer(NamedTuple):
     """Goes off after ``ms``; ``name`` and ``subject`` say what then happens."""
 
     ms: int
@@ -125,8 +199,7 @@ class Timer:
     subject: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """An event that is to be sent: built when its turn comes. ``holds``: the list waits for its answer.
 
     ``sequence`` is the number of an event that comes a second time; None: the next one.
@@ -142,15 +215,14 @@ class Notice:
     sequence: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """An event that the function is working on."""
 
     number: int
     notice: Notice
     body: str
+    sequence: int
     attempt: int = 1
-    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sma_flows.protocol import limits
 from sma_flows.protocol.actions import InvalidActionError, dtmf
 from sma_flows.protocol.events import as_int
 from sma_flows.simulator.desk import Desk, Done, Failed, Outcome, bad
 from sma_flows.simulator.messages import Hears, Stored
-from sma_flows.simulator.model import SPEECH_MS_PER_CHARACTER, Leg, Running, Sent
+from sma_flows.simulator.model import SPEECH_MS_PER_CHARACTER, Leg, Running, Sent, dumps, quote
 
 
 def speech_ms(text: str, pace: int = SPEECH_MS_PER_CHARACTER) -> int:
@@ -36,7 +34,11 @@ def audio_name(source: object) -> str:
 
 def audio_ms(desk: Desk, source: object) -> int:
     """How long a file plays."""
-    return dict(desk.world.audio_ms).get(audio_name(source), desk.world.default_audio_ms)
+    name = audio_name(source)
+    for known, ms in desk.world.audio_ms:
+        if known == name:
+            return ms
+    return desk.world.default_audio_ms
 
 
 def audio_fault(desk: Desk, source: object) -> Failed | None:
@@ -50,7 +52,7 @@ def audio_fault(desk: Desk, source: object) -> Failed | None:
 
 def speak(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rule 26: plays to the end, whatever is pressed."""
-    params = sent.parameters()
+    params = sent.data
     fault = speech_fault(desk, params)
     if fault is not None:
         return fault
@@ -60,7 +62,7 @@ def speak(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
 
 def play(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rule 22: duration times Repeat."""
-    params = sent.parameters()
+    params = sent.data
     repeat = 1 if params.get("Repeat") is None else as_int(params["Repeat"])
     if repeat is None or repeat < 1:
         return bad("The Repeat parameter is invalid.")
@@ -73,7 +75,7 @@ def play(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
 
 def pause(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rule 28."""
-    ms = as_int(sent.parameters().get("DurationInMilliseconds"))
+    ms = as_int(sent.data.get("DurationInMilliseconds"))
     strict = desk.switches.pause_range == "strict"
     if ms is None or ms < (limits.MIN_PAUSE_MS if strict else 1) or (strict and ms > limits.MAX_PAUSE_MS):
         return bad("The Duration parameter is invalid.")
@@ -89,7 +91,7 @@ def _for(desk: Desk, sent: Sent, leg: Leg, phase: str, ms: int) -> Outcome:
 
 def record(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rules 38 to 40."""
-    params = sent.parameters()
+    params = sent.data
     target = params.get("RecordingDestination")
     if not isinstance(target, dict) or not target.get("BucketName"):
         return bad("RecordingDestination parameter value is invalid.")
@@ -109,7 +111,7 @@ def talks(desk: Desk, tag: str, ms: int) -> None:
     """The party speaks: a recording waits for silence from then on (rule 39)."""
     running = desk.running
     if running is not None and running.phase == "record" and running.leg == tag:
-        silence = as_int(running.action.parameters().get("SilenceDurationInSeconds"))
+        silence = as_int(running.action.data.get("SilenceDurationInSeconds"))
         if silence:
             desk.timer("silence", ms + silence * 1000)
 
@@ -117,20 +119,19 @@ def talks(desk: Desk, tag: str, ms: int) -> None:
 def recorded(desk: Desk, running: Running, terminator: str = "") -> Done:
     """The file of a recording (rules 38 and 39)."""
     desk.files += 1
-    target = running.action.parameters()["RecordingDestination"]
+    target = running.action.data["RecordingDestination"]
     prefix = str(target.get("Prefix") or "").rstrip("/")
     name = f"{desk.world.day}/{desk.world.transaction}_{desk.files}.wav"
     bucket, key = target["BucketName"], f"{prefix}/{name}" if prefix else name
     desk.out.append(Stored(running.leg, bucket, key))
-    data: dict[str, Any] = {"RecordingDestination": {"Type": "S3", "BucketName": bucket, "Key": key}}
-    if terminator:
-        data["RecordingTerminatorUsed"] = terminator
-    return Done(data)
+    place = dumps({"Type": "S3", "BucketName": bucket, "Key": key})
+    used = f',"RecordingTerminatorUsed":{quote(terminator)}' if terminator else ""
+    return Done(f',"RecordingDestination":{place}{used}')
 
 
 def send_digits(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rule 41."""
-    params = sent.parameters()
+    params = sent.data
     tone = 250 if params.get("ToneDurationInMilliseconds") is None else as_int(params["ToneDurationInMilliseconds"])
     try:
         digits = dtmf(params.get("Digits"))
