@@ -66,7 +66,7 @@ def test_click_to_call(does: str) -> None:
     made.dial_out(OutboundCall("+12065550150", "+12065550199", tuple(arguments.items())))
     made.wait(6_000)
     made.press("1")
-    made.wait(20_000)
+    made.wait(40_000)
     assert told(made)[:3] == ["NEW_OUTBOUND_CALL CallCreateRequest", "RINGING", "CALL_ANSWERED"]
     if does == "answers":
         assert "ACTION_SUCCESSFUL CallAndBridge" in told(made)

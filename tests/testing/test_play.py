@@ -250,6 +250,17 @@ def test_a_bucket_is_a_folder_beside_the_flow_or_the_calls(tmp_path: Path, besid
     assert sorted(path.name for path in tmp_path.rglob("*.wav")) == ["hello.wav"]  # a test leaves no recordings behind
 
 
+def test_a_caller_can_say_what_is_in_a_file(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    (calls / "voice.wav").write_bytes(file_of([bytes(2 * 8000 * 7)]))
+    assert audio(tmp_path, SPEAKS.replace("5s", "voice.wav")).seconds == 3 + 7 + 7
+    (calls / "voice.wav").write_bytes(b"ID3" + bytes(100))
+    _, found = load_calls(calls / "x.calls.yaml")
+    assert [(one.span.line, one.span.col) for one in found] == [(7, 16)]
+    assert found[0].message.startswith("'voice.wav' cannot be spoken: it is an MP3 file")
+
+
 def test_a_prompt_that_the_service_would_not_play_fails_the_call_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "hello.wav").write_bytes(b"ID3" + bytes(100))

@@ -106,4 +106,13 @@ CODES: Final[tuple[Code, ...]] = (
         "expect: {calls: {verify_pin: often}}",
         "expect: {calls: {verify_pin: 2}}",
     ),
+    Code(
+        "SF512",
+        "wrong-party",
+        "error",
+        "A called party is described in a way that no party can be.",
+        "A party answers, is a voicemail, is busy, rejects or does not answer; only one that answers does more.",
+        'parties: {"+12065550150": {busy: after 1s, presses: "1"}}',
+        'parties: {"+12065550150": {answers: after 4s, presses: "1"}}',
+    ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, NamedTuple, Protocol
 
 from sma_flows.simulator.desk import Desk
@@ -33,10 +33,13 @@ from sma_flows.simulator.messages import (
     Update,
     answer_of,
 )
-from sma_flows.simulator.model import Network, World
+from sma_flows.simulator.model import Leg, Network, World
 from sma_flows.simulator.network import elapse, feed
+from sma_flows.simulator.parties import Parties, Party, party_of
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
+
+__all__ = ["AnswerFunction", "Around", "Entry", "Party", "Phone", "play"]
 
 AnswerFunction = Callable[[dict[str, Any]], object]
 """Takes an event, gives the response (JSON-like); an exception is a function error."""
@@ -45,27 +48,28 @@ TextFunction = Callable[[str], str]
 """The same over JSON texts, as the service itself does it: ``""`` is no response."""
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
-    """How a called party behaves: ring after ``rings_ms`` (None: no ringing), act after ``after_ms``."""
-
-    does: str = "answers"
-    after_ms: int = 4_000
-    rings_ms: int | None = 500
-    code: int = 603
-
-
 class Entry(NamedTuple):
     """One line of a transcript: when (virtual ms), and an input, an output, or the function's response.
 
     ``kind`` is ``input``, ``output`` or ``response``; ``value`` the message, or for a response the parsed JSON (an
-    exception, if the function raised one). ``number`` ties a response to its Deliver.
+    exception, if the function raised one). ``number`` ties a response to its Deliver. ``by`` is ``party`` for an input
+    of a called party that acts by itself.
     """
 
     at_ms: int
     kind: str
     value: Any
     number: int = 0
+    by: str = ""
+
+
+class _Due(NamedTuple):
+    """An input that is on its way. ``call_id``: of the leg that it is for, and that may be gone by then."""
+
+    at_ms: int
+    place: int
+    event: Input
+    call_id: str = ""
 
 
 class _Response(Entry):
@@ -106,8 +110,8 @@ class Phone:
     """A call on the virtual network.
 
     *answer* is the function: it takes an event as an object, or with *text* as JSON text, and gives its response in the
-    same form. *parties* answer for the called parties, one after the other (the last one repeats); *bots* are the
-    results of bot conversations, one after the other; *delay_ms* says how long the function takes for an event
+    same form. *parties* answer for the called parties, by number or one after the other (the last one repeats); *bots*
+    are the results of bot conversations, one after the other; *delay_ms* says how long the function takes for an event
     (default: no time); None keeps the answer back in ``held`` until :meth:`release` hands it in. *storage* holds the
     audio files (without one, every file is there and has the usual length); *around*: what calls share.
     """
@@ -116,6 +120,8 @@ class Phone:
     now_ms: int
     transcript: list[Entry]
     held: list[Input]
+    acted: int
+    """How often called parties have done something by themselves."""
 
     def __init__(
         self,
@@ -123,7 +129,7 @@ class Phone:
         *,
         switches: Switches | Mapping[str, str] | None = None,
         world: World | None = None,
-        parties: Sequence[Party] = (),
+        parties: Parties = (),
         bots: Sequence[BotResult] = (),
         delay_ms: Callable[[dict[str, Any]], int | None] | None = None,
         storage: Storage | None = None,
@@ -140,13 +146,17 @@ class Phone:
         self.held = []
         self.answer = answer
         self._text = text
-        self._parties = list(parties)
+        self._by_number = dict(parties) if isinstance(parties, Mapping) else {}
+        self._parties = [] if isinstance(parties, Mapping) else list(parties)
+        self._first: Party | None = None
+        self._ringing: dict[str, Party] = {}
         self._bots = list(bots)
         self._delay_ms = delay_ms
         self._storage = storage
         self._around = around
-        self._due: list[tuple[int, int, Input]] = []
+        self._due: list[_Due] = []
         self._count = 0
+        self.acted = 0
 
     @property
     def network(self) -> Network:
@@ -206,11 +216,12 @@ class Phone:
                 given = self._given(output, lambda: self.answer(output.body if self._text else output.event))
                 if not self._on_its_way(output, given):
                     now.append(given)
-            case Dials() if self._parties:
-                party = self._parties.pop(0) if len(self._parties) > 1 else self._parties[0]
-                if party.rings_ms is not None:
-                    self.later(party.rings_ms, Callee("rings"))
-                self.later(party.after_ms, Callee(party.does, party.code))  # type: ignore[arg-type]
+            case Dials():
+                party, self._first = self._first or party_of(self._by_number, output.to), None
+                if party is None and self._parties:
+                    party = self._parties.pop(0) if len(self._parties) > 1 else self._parties[0]
+                if party is not None:
+                    self.call(output.leg, party)
             case Hears(what="bot") if self._bots:
                 self.later(1_000, self._bots.pop(0))
             case Stored() | CallRecording() if self._storage is not None:
@@ -224,10 +235,11 @@ class Phone:
         except Exception as error:  # noqa: BLE001 - whatever the function raises is a function error to the service
             self._note("response", error, number)
             return FunctionFails(number, f"{type(error).__name__}: {error}", attempt)
-        self.transcript.append(_new(_Response, (self.now_ms, "response", given.body, number)))
+        self.transcript.append(_new(_Response, (self.now_ms, "response", given.body, number, "")))
         if self._storage is not None:
-            world, warnings = self._storage.fit(self.network.world, parsed(given.body))
-            self.network = replace(self.network, world=world)
+            world, warnings = self._storage.fit(self._desk.world, given.body)
+            if world is not self._desk.world:
+                self.network = replace(self.network, world=world)
             self._warn(warnings)
         return given
 
@@ -252,13 +264,23 @@ class Phone:
             self.later(delay, given)
         return delay != 0
 
-    def later(self, ms: int, event: Input) -> None:
-        """Put an input into the network in *ms*; what fits no more by then (nobody rings, no bot talks) is left out."""
+    def later(self, ms: int, event: Input, call_id: str = "") -> None:
+        """Put an input into the network in *ms*; what fits no more by then (nobody rings, no bot talks, the leg with
+        this *call_id* is gone) is left out."""
         self._count += 1
-        heapq.heappush(self._due, (self.now_ms + ms, self._count, event))
+        heapq.heappush(self._due, _Due(self.now_ms + ms, self._count, event, call_id))
 
-    def _note(self, kind: str, value: Any, number: int = 0) -> None:
-        self.transcript.append(_new(Entry, (self.now_ms, kind, value, number)))
+    def call(self, leg: str, party: Party) -> None:
+        """*party* is the one who is being called on *leg*; from now on it acts by itself."""
+        ringing = self._desk.leg(leg)
+        if ringing is None or ringing.status != "ringing":
+            raise ValueError(f"{leg} does not ring")
+        self._ringing[ringing.call_id] = party
+        for ms, event in party.until_answer(leg):
+            self.later(ms, event, ringing.call_id)
+
+    def _note(self, kind: str, value: Any, number: int = 0, by: str = "") -> None:
+        self.transcript.append(_new(Entry, (self.now_ms, kind, value, number, by)))
 
     def _next(self) -> int | None:
         """When the next thing happens by itself."""
@@ -284,12 +306,41 @@ class Phone:
             elapse(desk, at - desk.now)
             if desk.out:
                 self._outputs(desk)
-        due = self._due
-        while due and due[0][0] <= self.now_ms:
-            event = heapq.heappop(due)[2]
-            late = isinstance(event, Callee) and not self._calling
-            if not late and not (isinstance(event, BotResult) and not self._talking):
-                self.send(event)
+        while self._due and self._due[0][0] <= self.now_ms:
+            due = heapq.heappop(self._due)
+            if not self._fits(due):
+                continue
+            if due.call_id:
+                self._act(due)
+            else:
+                self.send(due.event)
+
+    def _fits(self, due: _Due) -> bool:
+        """The call is still where this input makes sense."""
+        if due.call_id:
+            leg = self._leg_of(due)
+            return leg is not None and leg.status == ("ringing" if isinstance(due.event, Callee) else "Connected")
+        if isinstance(due.event, Callee):
+            return self._calling
+        return not isinstance(due.event, BotResult) or self._talking
+
+    def _leg_of(self, due: _Due) -> Leg | None:
+        return next((one for one in self._desk.legs if one.call_id == due.call_id), None)
+
+    def _act(self, due: _Due) -> None:
+        """A party does something by itself; one that has answered will do more."""
+        self.acted += 1
+        self._note("input", due.event, by="party")
+        self._advance(due.event)
+        leg = self._leg_of(due)
+        if isinstance(due.event, Callee) and leg is not None and leg.connected:
+            for ms, event in self._ringing.pop(due.call_id).after_answer(leg.tag):
+                self.later(ms, event, due.call_id)
+
+    @property
+    def will_act(self) -> bool:
+        """A called party will do something by itself, if the call goes on as it is."""
+        return any(due.call_id and self._fits(due) for due in self._due)
 
     @property
     def _calling(self) -> bool:
@@ -337,8 +388,9 @@ class Phone:
         """Call our number."""
         self.send(InboundCall(from_, to, tuple((headers or {}).items())))
 
-    def dial_out(self, call: OutboundCall) -> None:
-        """Place an outbound call; the first of *parties* is the one who is called."""
+    def dial_out(self, call: OutboundCall, party: Party | None = None) -> None:
+        """Place an outbound call; *party* is the one who is called, whatever the number."""
+        self._first = party
         self.send(call)
 
     def press(self, keys: str, leg: str = "LEG-A", gap_ms: int = 300) -> None:
@@ -353,7 +405,10 @@ class Phone:
             self._advance(event)
 
     def callee(self, does: Callee) -> None:
-        """The called party does something by hand (when *parties* is empty)."""
+        """The called party is led by hand: from now on it does nothing by itself."""
+        ringing = {leg.call_id for leg in self._desk.legs if leg.status == "ringing"}
+        self._due = [due for due in self._due if due.call_id not in ringing]
+        heapq.heapify(self._due)
         self.send(does)
 
     def hang_up(self, leg: str = "LEG-A", code: int = 0) -> None:
@@ -385,6 +440,16 @@ class Phone:
     def outputs(self) -> list[Output]:
         """All outputs so far."""
         return [entry.value for entry in self.transcript if entry.kind == "output"]
+
+    def ringing(self, leg: str) -> bool:
+        """The party of this leg is being called."""
+        there = self._desk.leg(leg)
+        return there is not None and there.status == "ringing"
+
+    def connected(self, leg: str) -> bool:
+        """The leg is on the line."""
+        there = self._desk.leg(leg)
+        return there is not None and there.connected
 
     @property
     def over(self) -> bool:

@@ -25,7 +25,6 @@ from sma_flows.simulator.driver import AnswerFunction, Entry, Party, Phone
 from sma_flows.simulator.legs import MEETING_NUMBER
 from sma_flows.simulator.meetings import Meetings
 from sma_flows.simulator.messages import (
-    Callee,
     Deliver,
     Dials,
     InboundCall,
@@ -132,11 +131,8 @@ class Line(Attending):
         if dials.to == MEETING_NUMBER:
             let_in = self.answers(dials, self.phone.network)
             party = MEETING if let_in else NO_ENTRY
-        if party is None:
-            return
-        if party.rings_ms is not None:
-            self.phone.later(party.rings_ms, Callee("rings"))
-        self.phone.later(party.after_ms, Callee(party.does, party.code))  # type: ignore[arg-type]
+        if party is not None:
+            self.phone.call(dials.leg, party)
 
 
 class Exchange:

@@ -47,12 +47,13 @@ class Key:
 class Talk:
     """A party speaks for so long (only a recording that waits for silence cares).
 
-    ``file`` is a WAV file with what is said: the service does not look at it, recordings hold it.
+    ``file`` is a WAV file with what is said, ``sound`` stands for it: the service looks at neither, recordings hold it.
     """
 
     ms: int
     leg: str = "LEG-A"
     file: str = ""
+    sound: Literal["voice", "beep"] = "voice"
 
 
 @dataclass(frozen=True, slots=True)

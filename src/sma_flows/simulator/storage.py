@@ -32,6 +32,9 @@ METADATA: Final = ".metadata.json"
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 _SAFE: Final = re.compile(r"""[^\\/:*?"<>|\x00-\x1f\ud800-\udfff]*(?<![. ])""")
+_NAMING: Final = ('"BucketName"', '"Location"')
+"""What an answer holds that names a file or a place for one."""
+
 _SOURCES: Final = ("AudioSource", "FailureAudioSource", "RingbackTone")
 
 
@@ -83,12 +86,14 @@ class Storage:
     def _folder(self, bucket: str) -> Path | None:
         return next((path for folder in self._folders if (path := folder / bucket).is_dir()), None)
 
-    def fit(self, world: World, response: object) -> tuple[World, list[str]]:
-        """The world with the facts about every file that this answer names, and what a tester should know of them."""
+    def fit(self, world: World, body: str) -> tuple[World, list[str]]:
+        """The world with the facts about every file that an answer (JSON text) names, and what a tester should know."""
+        if not any(name in body for name in _NAMING):
+            return world, []
         lengths = dict(world.audio_ms)
         missing, closed = set(world.missing_audio), set(world.unwritable)
         warnings: list[str] = []
-        for action in _actions(response):
+        for action in _actions(body):
             for bucket, key in _played(action):
                 name, found = f"{bucket}/{key}", self.audio(bucket, key)
                 warnings += self._warnings(name, bucket, found)
@@ -276,7 +281,11 @@ def _similar(folder: Path, key: str) -> str:
 # ---- what an answer names ------------------------------------------------------------------------------------------
 
 
-def _actions(response: object) -> Iterator[Mapping[str, Any]]:
+def _actions(body: str) -> Iterator[Mapping[str, Any]]:
+    try:
+        response = json.loads(body)
+    except ValueError:
+        return
     actions = response.get("Actions") if isinstance(response, Mapping) else None
     for action in actions if isinstance(actions, list) else ():
         if isinstance(action, Mapping) and isinstance(action.get("Parameters"), Mapping):

@@ -63,7 +63,7 @@ def _said(transcript: Sequence[Entry], leg: str, begin: int) -> Iterator[Soundin
         said = one.value
         if isinstance(said, Talk) and said.leg == leg and one.at_ms + said.ms > begin:
             start = one.at_ms - begin
-            yield Sounding(start, start + said.ms, "voice", said.file)
+            yield Sounding(start, start + said.ms, said.sound, said.file)
 
 
 def _heard(transcript: Sequence[Entry], leg: str, begin: int, now_ms: int) -> Iterator[Sounding]:
@@ -91,7 +91,7 @@ def _pauses(changes: Sequence[tuple[int, str]], end: int) -> Iterator[Sounding]:
             paused = at
         elif paused is not None:
             yield Sounding(paused, at, "")
-            yield Sounding(paused, min(at, paused + MARK_MS), "mark")
+            yield Sounding(paused, min(at, paused + MARK_MS), "beep")
             if does == "resumes":
-                yield Sounding(at, min(end, at + MARK_MS), "mark")
+                yield Sounding(at, min(end, at + MARK_MS), "beep")
             paused = None

@@ -171,7 +171,7 @@ def _data(form: tuple[int, int, int, int, int], place: int, length: int, size: i
 class Sounding(NamedTuple):
     """Something that can be heard on a track from *begin* to *end* (ms).
 
-    ``sound`` is ``voice``, ``prompt``, ``mark`` (the tone of a pause), or empty: silence, over whatever was there.
+    ``sound`` is ``voice``, ``prompt``, ``beep``, or empty: silence, over whatever was there.
     ``name`` is the file that is really heard, where there is one.
     """
 
@@ -181,7 +181,7 @@ class Sounding(NamedTuple):
     name: str = ""
 
 
-_PERIODS: Final = {"voice": 40, "prompt": 25, "mark": 8}
+_PERIODS: Final = {"voice": 40, "prompt": 25, "beep": 8}
 """Samples in one wave: 200, 320 and 1,000 Hz. Whole samples, so that a tone is one wave repeated."""
 
 _LOUDNESS: Final = 0.12

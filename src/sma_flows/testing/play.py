@@ -11,15 +11,20 @@ from typing import Any, Final
 
 from sma_flows.errors import SmaFlowsError
 from sma_flows.simulator.messages import BotResult, Callee, HangUp, MeetingEnds, OutboundCall, Talk
+from sma_flows.simulator.parties import Party, party_of
 from sma_flows.simulator.storage import Storage
+from sma_flows.simulator.wav import NotPlayableError, read_header
 from sma_flows.testing.fresh import Fresh
 from sma_flows.testing.heard import difference
-from sma_flows.testing.script import CallScript, Step, shown
+from sma_flows.testing.script import ANSWERED, CallScript, Step, shown
 from sma_flows.testing.session import QUESTIONS, Session, service_of
 from sma_flows.testing.targets import InProcess, Target, Turn
-from sma_flows.testing.world import World, WorldSpec, world_of
+from sma_flows.testing.world import UnplayableError, World, WorldSpec, world_of
 
 __all__ = ["CallFailedError", "Played", "Player", "play_call", "unplayable_at"]
+
+MOST_ACTS: Final = 1_000
+"""More things that parties do by themselves, in one step of a script, are a circle."""
 
 CALLER_STEPS: Final = ("press", "silence", "speak", "bot", "callee", "callee_press", "meeting", "hangup", "update")
 
@@ -110,6 +115,7 @@ class Player:
         self.at: Step | None = None
         self.free = False
         self.left_out: list[str] = []
+        self.parties = _by_number(script, spec.values)
         self.storage = Storage(Path(script.span.file).parent, spec.root)
         self.session = Session(
             target,
@@ -117,6 +123,7 @@ class Player:
             at=script.at,
             service=service_of(script.at, (script.to, script.from_, *spec.values.values())),
             switches=script.switches,
+            parties=self.parties,
             storage=self.storage,
             on_turn=on_turn,
         )
@@ -146,7 +153,7 @@ class Player:
         self._check()
         if step.kind in CALLER_STEPS:
             if not self.free:
-                self.rest()
+                self.rest(by_hand=step.kind == "callee" and step.value != "hangs_up")
             self.session.heard.clear()
             self.session.note(f"> {step}")
         self.free = step.kind in ("wait", "speak")
@@ -161,16 +168,26 @@ class Player:
         if self.session.unreachable is not None:
             raise self.session.unreachable
 
-    def rest(self) -> None:
+    def rest(self, *, by_hand: bool = False) -> None:
         """Let time pass until the caller has heard everything and it is somebody else's turn.
+
+        A party that acts by itself is waited for until it has answered or refused; *by_hand*: not even that.
 
         Raises:
             CallFailedError: the call goes in circles, is stuck, or a hook or the runtime failed in a way it must not.
         """
-        if not self.session.rest():
+        if not self.session.rest(by_hand=by_hand):
             self._fail("the call goes in circles and never asks anybody anything")
         self._check()
         self._sound()
+
+    def _go_on(self, wanted: Callable[[], bool]) -> None:
+        """While *wanted* is true and a party will do something by itself: wait for that, and for what comes of it."""
+        for _ in range(MOST_ACTS):
+            if not wanted() or not self.session.until_act():
+                return
+            self.rest(by_hand=True)
+        self._fail("the called parties never come to an end")
 
     def _sound(self) -> None:
         fault = next((turn.fault for turn in self.session.turns if turn.fault), "")
@@ -196,14 +213,12 @@ class Player:
             self.phone.dial_in(script.from_, script.to, dict(script.headers))
             return
         arguments = tuple((name, _text(value)) for name, value in script.inputs.items())
-        self.phone.dial_out(OutboundCall(script.to, script.from_, arguments, tuple(script.headers.items())))
-        how, after = script.answer
-        if how == "answers":
-            self.phone.send(Callee("rings"))
-            self.phone.wait(round(after * 1000))
-            self.phone.send(Callee("answers"))
-        else:
-            self.phone.send(Callee("busy" if how == "busy" else "no_answer"))
+        call = OutboundCall(script.to, script.from_, arguments, tuple(script.headers.items()))
+        said = script.answer is not None or party_of(self.parties, script.to) is None
+        self.phone.dial_out(call, _answering(script.answer) if said else None)
+        while self.phone.ringing("LEG-A") and self.session.tick():
+            pass
+        if not self.phone.connected("LEG-A"):
             self.phone.settle()
 
     def end(self) -> None:
@@ -215,6 +230,7 @@ class Player:
         self.at = None
         if not self.phone.over:
             self.rest()
+            self._go_on(lambda: not self.phone.over)
         for leg in ("LEG-A", "LEG-B"):
             there = self.phone.network.leg(leg)
             if not self.phone.over and there is not None and not there.gone:
@@ -249,7 +265,8 @@ class Player:
     # ---- steps -----------------------------------------------------------------------------------------------------
 
     def _hear(self, wanted: list[Any]) -> None:
-        self.rest()
+        self.rest(by_hand=True)
+        self._go_on(lambda: len(self.session.heard) == difference(wanted, self.session.heard))
         heard, self.session.heard = self.session.heard, []
         place = difference(wanted, heard)
         if place is None:
@@ -275,12 +292,22 @@ class Player:
             while self.phone.network.running == before and self.session.tick():
                 pass
 
-    def _speak(self, length: float) -> None:
+    def _speak(self, said: float | str) -> None:
+        """Talk for so many seconds, or say what is in a WAV file beside the calls file."""
         if self.session.running != "RecordAudio":
             self._fail("nothing is being recorded")
+        talk = Talk(round(said * 1000)) if isinstance(said, float) else self._spoken(said)
         self.session.spoke()
-        self.phone.send(Talk(round(length * 1000)))
-        self.phone.wait(round(length * 1000))
+        self.phone.send(talk)
+        self.phone.wait(talk.ms)
+
+    def _spoken(self, name: str) -> Talk:
+        path = (Path(self.script.span.file).parent / name).absolute()
+        try:
+            return Talk(read_header(path).ms, file=str(path))
+        except NotPlayableError as error:
+            self._fail(f"'{name}' cannot be spoken: {error}")
+            raise
 
     def _bot(self, result: Any) -> None:
         if self.session.running != "StartBotConversation":
@@ -300,11 +327,11 @@ class Player:
         if does == "hangs_up":
             self._hang_up("LEG-B")
         elif does == "answers":
-            self.phone.send(Callee("answers"))
+            self.phone.callee(Callee("answers"))
         elif does == "busy":
-            self.phone.send(Callee("busy"))
+            self.phone.callee(Callee("busy"))
         else:
-            self.phone.send(Callee("no_answer"))
+            self.phone.callee(Callee("no_answer"))
             before = self.phone.network.running
             while before is not None and self.phone.network.running == before and self.session.tick():
                 pass
@@ -342,8 +369,9 @@ class Player:
         self.session.break_next(verb)
 
     def _expect(self, wanted: Any) -> None:
-        self.rest()
+        self.rest(by_hand=True)
         if isinstance(wanted, str):
+            self._go_on(lambda: not self.session.situation(wanted))
             if not self.session.situation(wanted):
                 self._fail(f"the call is not {wanted}")
             return
@@ -378,6 +406,25 @@ class Player:
             got = _text(self.session.variables.get(name))
             if got != shown(value):
                 self._fail(f"the variable {name} is {got}, not {shown(value)}")
+
+
+def _by_number(script: CallScript, values: Mapping[str, str]) -> dict[str, Party]:
+    """The parties of a script, ``env.NAME`` replaced by its value."""
+    found = {}
+    for name, party in script.parties.items():
+        number = values.get(name.removeprefix("env."), "") if name.startswith("env.") else name
+        if not number:
+            raise UnplayableError(f"'parties' names {name}, which has no value: give one with `env:`")
+        found[number] = party
+    return found
+
+
+def _answering(answer: tuple[str, float] | None) -> Party:
+    """Who is called first: as ``answer`` says."""
+    how, after = answer or ANSWERED
+    if how == "answers":
+        return Party(after_ms=round(after * 1000), rings_ms=0)
+    return Party("busy" if how == "busy" else "no_answer", after_ms=0, rings_ms=None)
 
 
 def _text(value: Any) -> str:

@@ -18,6 +18,9 @@ from sma_flows.flow.diagnostics import Diagnostic, did_you_mean, limited, render
 from sma_flows.flow.nodes import Document, Mapping_, Node, Scalar, Seq, Span
 from sma_flows.flow.source import load_document, load_text
 from sma_flows.simulator.switches import CHOICES, SwitchError, Switches
+from sma_flows.testing.mistake import LABELS, finding
+from sma_flows.testing.mistake import Mistake as _Mistake
+from sma_flows.testing.script_parties import Party, read_party, read_party_name, read_spoken
 from sma_flows.testing.stubs import StubError, reaction, seconds
 
 __all__ = ["CallScript", "CallsFile", "Step", "load_calls", "read_calls", "sources_of", "told"]
@@ -31,9 +34,10 @@ ANSWERED: Final = ("answers", 7.0)
 CALLER: Final = "+14155550123"
 OWN_NUMBER: Final = "+12065550199"
 
-FILE_KEYS: Final = ("flow", "env", "from", "to", "at", "stub", "switches", "calls")
+FILE_KEYS: Final = ("flow", "env", "from", "to", "at", "stub", "switches", "parties", "calls")
 CALL_KEYS: Final = (
-    "call", "from", "to", "headers", "at", "inputs", "answer", "env", "stub", "switches", "script", "expect",
+    "call", "from", "to", "headers", "at", "inputs", "answer", "env", "stub", "switches", "parties", "script",
+    "expect",
 )  # fmt: skip
 STEP_KEYS: Final = (
     "hear", "press", "silence", "speak", "bot", "callee", "callee_press", "meeting", "update", "wait", "fail",
@@ -65,8 +69,8 @@ class Step:
 class CallScript:
     """One call: who calls whom and when, what happens, and what must be true at its end.
 
-    ``answer`` is for outbound calls: (``answers`` | ``no_answer`` | ``busy``, seconds of ringing). ``timed``: the
-    script says when the call is.
+    ``answer`` is for outbound calls: (``answers`` | ``no_answer`` | ``busy``, seconds of ringing), None where it is not
+    said. ``parties`` are by number, ``env.NAME`` or ``*``. ``timed``: the script says when the call is.
     """
 
     name: str
@@ -77,7 +81,8 @@ class CallScript:
     timed: bool
     headers: Mapping[str, str]
     inputs: Mapping[str, Any] | None
-    answer: tuple[str, float]
+    answer: tuple[str, float] | None
+    parties: Mapping[str, Party]
     env: Mapping[str, str]
     stubs: Mapping[str, Any]
     switches: Switches
@@ -93,31 +98,6 @@ class CallsFile:
     flow: Path
     calls: tuple[CallScript, ...]
     document: Document = field(repr=False)
-
-
-class _Mistake(Exception):  # noqa: N818 - never leaves this module
-    def __init__(self, code: str, at: Node | Span, message: str, help_: str) -> None:
-        super().__init__(message)
-        self.finding = _finding(code, at if isinstance(at, Span) else at.span, message, help_)
-
-
-def _finding(code: str, at: Span, message: str, help_: str) -> Diagnostic:
-    return report(code, at, message, label=_LABELS[code], help=help_)
-
-
-_LABELS: Final = {
-    "SF501": "not known here",
-    "SF502": "something is missing",
-    "SF503": "of another shape",
-    "SF504": "second call of this name",
-    "SF505": "no such step",
-    "SF506": "not possible here",
-    "SF507": "no moment",
-    "SF508": "no answer of a called party",
-    "SF509": "no reply of a hook",
-    "SF510": "no such switch or value",
-    "SF511": "cannot be expected",
-}
 
 
 def load_calls(path: Path | str) -> tuple[CallsFile | None, list[Diagnostic]]:
@@ -209,10 +189,10 @@ class _Reader:
             return default
 
     def _say(self, code: str, at: Span, message: str, help_: str) -> None:
-        self.found.append(_finding(code, at, message, help_))
+        self.found.append(finding(code, at, message, help_))
 
     def _again(self, first: CallScript, second: CallScript) -> None:
-        message, label = f"two calls are named '{second.name}'", _LABELS["SF504"]
+        message, label = f"two calls are named '{second.name}'", LABELS["SF504"]
         related = [(first.span, "first call of this name")]
         self.found.append(
             report("SF504", second.span, message, label=label, help="give each a name of its own", related=related)
@@ -254,6 +234,7 @@ class _Reader:
             headers=self._try({}, _mapping, node.get("headers"), "headers"),
             inputs=self._try({}, _mapping, inputs, "inputs") if outbound else None,
             answer=self._try(ANSWERED, _answer, node.get("answer")),
+            parties=merged("parties", self._parties),
             env=merged("env", _mapping),
             stubs=merged("stub", self._stubs),
             switches=Switches().having(merged("switches", self._switches)),
@@ -271,6 +252,16 @@ class _Reader:
                 except StubError as error:
                     self._say("SF509", item.span, f"{shown(plain(item))} is no reply of a hook", str(error))
         return stubs
+
+    def _parties(self, node: Node | None, key: str) -> dict[str, Party]:
+        """Those that can be; the others are told."""
+        _mapping(node, key)
+        parties = {}
+        for name, value in _entries(node):
+            who, party = self._try("", read_party_name, name), self._try(None, read_party, value)
+            if who and party is not None:
+                parties[who] = party
+        return parties
 
     def _switches(self, node: Node | None, key: str) -> dict[str, str]:
         """Those that exist; the others are told."""
@@ -337,9 +328,9 @@ def _time(node: Node) -> datetime:
     return moment
 
 
-def _answer(node: Node | None) -> tuple[str, float]:
+def _answer(node: Node | None) -> tuple[str, float] | None:
     if node is None:
-        return ANSWERED
+        return None
     text = node.text if isinstance(node, Scalar) else ""
     if text in ("no_answer", "busy"):
         return text, 0.0
@@ -406,6 +397,12 @@ def _duration(node: Node, step: str) -> float:
     return length
 
 
+def _spoken(node: Node, step: str) -> float | str:
+    """A length, or a WAV file as it is written."""
+    ms, file = read_spoken(node, step, "SF506")
+    return str(plain(node)) if file else ms / 1000
+
+
 def _words(*allowed: str) -> Callable[[Node, str], str]:
     def read(node: Node, step: str) -> str:
         text = node.text if isinstance(node, Scalar) else ""
@@ -458,6 +455,7 @@ _EXAMPLES: Final = {
     "speak": "write `speak: 6s`",
     "bot": "write `bot: {intent: Route, slots: {Department: Billing}}` or `bot: failed`",
     "callee": "write `callee: answers`",
+    "parties": 'write {"+12065550150": busy}',
     "callee_press": 'write `callee_press: "1"`',
     "meeting": "write `meeting: ends`",
     "update": "write `update: {kind: notice}`",
@@ -471,7 +469,7 @@ _VALUES: Final[Mapping[str, Callable[[Node, str], Any]]] = {
     "hear": _hear,
     "press": _press,
     "silence": _silence,
-    "speak": _duration,
+    "speak": _spoken,
     "bot": _bot,
     "callee": _words(*CALLEE),
     "callee_press": _press,

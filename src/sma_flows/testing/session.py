@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from sma_flows.plan import FlowPlan
 from sma_flows.runtime.ask import Secret
-from sma_flows.simulator.driver import Party, Phone
-from sma_flows.simulator.messages import BotResult, Break, Hears, Log
+from sma_flows.simulator.driver import Phone
+from sma_flows.simulator.messages import BotResult, Break, Callee, HangUp, Hears, Input, Key, Log, Talk
 from sma_flows.simulator.model import World as Service
+from sma_flows.simulator.parties import Parties
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
 from sma_flows.testing.heard import Ear, Heard
@@ -56,7 +57,7 @@ class Session:
         at: datetime,
         service: Service | None = None,
         switches: Switches | None = None,
-        parties: Sequence[Party] = (),
+        parties: Parties = (),
         bots: Sequence[BotResult] = (),
         storage: Storage | None = None,
         on_turn: Callable[[Turn], None] | None = None,
@@ -123,13 +124,27 @@ class Session:
         self.listen()
         return True
 
-    def rest(self) -> bool:
-        """Let time pass until it is somebody's turn, or nothing happens any more; False: the call goes in circles."""
+    def rest(self, *, by_hand: bool = False) -> bool:
+        """Let time pass until it is somebody's turn, or nothing happens any more; False: the call goes in circles.
+
+        While a party rings that will act by itself it is nobody's turn; *by_hand*: it is.
+        """
         for _ in range(MOST_TICKS):
             self.listen()
-            if self.resting or not self.tick():
+            if (self.resting and (by_hand or not self._picking_up)) or not self.tick():
                 return True
         return False
+
+    def until_act(self) -> bool:
+        """Let time pass until a called party does the next thing by itself; False: none will."""
+        acted = self.phone.acted
+        while self.phone.acted == acted and self.phone.will_act and self.tick():
+            pass
+        return self.phone.acted != acted
+
+    @property
+    def _picking_up(self) -> bool:
+        return self.running == "CallAndBridge" and self.phone.will_act
 
     @property
     def resting(self) -> bool:
@@ -192,6 +207,8 @@ class Session:
         for entry in entries:
             if entry.kind == "output" and isinstance(entry.value, Log):
                 self.note(f"! {entry.value.message}", entry.at_ms)
+            if entry.by == "party":
+                self.note(f"> {_act(entry.value)}", entry.at_ms)
             if entry.kind != "output" or not isinstance(entry.value, Hears) or entry.value.leg != "LEG-A":
                 continue
             sound = entry.value
@@ -249,6 +266,23 @@ def _told(event: Mapping[str, Any], turn: Turn) -> str:
     ran = ", ".join(ask.name or ask.port for ask in turn.asks)
     words = " ".join(filter(None, (kind, action, error)))
     return f"{words:<46} {went}" + (f"  (ran {ran})" if ran else "")
+
+
+def _act(act: Input) -> str:
+    """What a called party did by itself, in words. Never keys."""
+    match act:
+        case Callee():
+            said = {"no_answer": "does not answer", "busy": "is busy", "voicemail": "is a voicemail, and answers"}
+            return f"the called party {said.get(act.does, act.does)}"
+        case Key():
+            return f"the called party ({act.leg}) presses a key"
+        case Talk():
+            return (
+                f"the called party ({act.leg}) {'beeps' if act.sound == 'beep' else f'talks for {act.ms / 1000:g} s'}"
+            )
+        case HangUp():
+            return f"the called party ({act.leg}) hangs up"
+    return str(act)
 
 
 BREAKABLE: Final[Mapping[str, Break]] = {

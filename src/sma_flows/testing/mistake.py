@@ -1,0 +1,39 @@
+"""A mistake in a calls file while it is read: its code, where it is, what is wrong, and what to type instead."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sma_flows.flow.diagnostics import Diagnostic, report
+from sma_flows.flow.nodes import Node, Span
+
+__all__ = ["LABELS", "Mistake", "finding"]
+
+LABELS: Final = {
+    "SF501": "not known here",
+    "SF502": "something is missing",
+    "SF503": "of another shape",
+    "SF504": "second call of this name",
+    "SF505": "no such step",
+    "SF506": "not possible here",
+    "SF507": "no moment",
+    "SF508": "no answer of a called party",
+    "SF509": "no reply of a hook",
+    "SF510": "no such switch or value",
+    "SF511": "cannot be expected",
+    "SF512": "no party is like this",
+    "SF513": "no bot that can be talked to",
+}
+
+
+class Mistake(Exception):  # noqa: N818 - caught by whoever reads the file, and told with its place
+    """Raised where a value is read; it never leaves the reader of the file."""
+
+    def __init__(self, code: str, at: Node | Span, message: str, help_: str) -> None:
+        super().__init__(message)
+        self.finding = finding(code, at if isinstance(at, Span) else at.span, message, help_)
+
+
+def finding(code: str, at: Span, message: str, help_: str) -> Diagnostic:
+    """What is told of a mistake."""
+    return report(code, at, message, label=LABELS[code], help=help_)
