@@ -174,6 +174,7 @@ class Exchange:
         self._creates = Rate(self.quotas.creates_per_s)
         self._updates = Rate(self.quotas.updates_per_s)
         self._threads = False
+        self._together = 0
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
@@ -288,6 +289,20 @@ class Exchange:
             due = [self._heap[0][0]] if self._heap else []
             end = self.meetings.next_drop_ms()
             return min(due if end is None else [*due, end], default=None)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let several things happen in one moment, the meetings included; functions are asked afterwards."""
+        with self.changed:
+            self._catch_up()
+            self._together += 1
+            try:
+                yield
+            finally:
+                self._together -= 1
+                self._catch_up()
+                self.changed.notify_all()
+        self._work()
 
     def catch_up(self) -> None:
         """Let everything happen that is due by now."""
@@ -411,7 +426,7 @@ class Exchange:
         """Have the events answered that are on their way: here, or in threads of their own."""
         while True:
             with self.lock:
-                if not self._jobs:
+                if self._together or not self._jobs:
                     return
                 line, deliver = self._jobs.popleft()
                 threads = self._threads
