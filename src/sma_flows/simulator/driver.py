@@ -213,7 +213,7 @@ class Phone:
     def _react(self, output: Output, now: list[Input]) -> None:
         match output:
             case Deliver():
-                given = self._given(output, lambda: self.answer(output.body if self._text else output.event))
+                given = self._given(output, lambda: self.ask(output))
                 if not self._on_its_way(output, given):
                     now.append(given)
             case Dials():
@@ -246,6 +246,10 @@ class Phone:
     def _warn(self, messages: Iterable[str]) -> None:
         for message in messages:
             self._note("output", Log("warning", message))
+
+    def ask(self, deliver: Deliver) -> Any:
+        """What the function says to an event; whatever it raises."""
+        return self.answer(deliver.body if self._text else deliver.event)
 
     def reply(self, deliver: Deliver, answer: Callable[[], object]) -> list[Entry]:
         """The answer to an event that :class:`Around` took: what *answer* gives; if it raises, the function failed."""

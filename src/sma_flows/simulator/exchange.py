@@ -443,7 +443,7 @@ class Exchange:
         result: list[object] = []
         failure: Exception | None = None
         try:
-            result.append(line.phone.answer(deliver.event))
+            result.append(line.phone.ask(deliver))
         except Exception as error:  # noqa: BLE001 - whatever the function raises is a function error to the service
             failure = error
 

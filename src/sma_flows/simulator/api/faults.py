@@ -20,14 +20,13 @@ Kind = Literal[
     "failure",
     "garbage",
     "empty",
-    "cut",
 ]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """``time_out``: nothing is done and nothing answered; ``lost_answer``: it is done and nothing answered; ``slow``: it is
 done and answered after ``seconds``; ``throttle`` 429, ``deny`` 403, ``unauthorized`` 401, ``unavailable`` 503,
 ``failure`` 500: the exception that the operation has for it; ``garbage``: status 200 and a body that is no JSON;
-``empty``: status 200 and ``{}``; ``cut``: the connection ends in the middle of the answer."""
+``empty``: status 200 and ``{}``."""
 
 STATUS_OF: Final = {"throttle": 429, "deny": 403, "unauthorized": 401, "unavailable": 503, "failure": 500}
 

@@ -17,12 +17,13 @@ from urllib.parse import parse_qsl, unquote
 
 from sma_flows.protocol.ids import like_uuid
 from sma_flows.simulator.api import meetings, voice
+from sma_flows.simulator.api.admin import transcript as transcript_of
 from sma_flows.simulator.api.faults import STATUS_OF, Fault, Faults
 from sma_flows.simulator.api.meetings_model import MEETINGS
 from sma_flows.simulator.api.operation import STATUS, Operation
 from sma_flows.simulator.api.shapes import Flag, Member, Whole, problems
 from sma_flows.simulator.api.voice_model import VOICE
-from sma_flows.simulator.exchange import Exchange, Rate
+from sma_flows.simulator.exchange import Exchange, Line, Rate
 from sma_flows.simulator.refused import RefusedError
 
 __all__ = ["OPERATIONS", "Answer", "ControlPlane", "Request", "Seen"]
@@ -53,14 +54,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered. ``never``: nothing, the connection is closed after ``wait_s``; ``cut``: half of the body."""
+    """What is answered after ``wait_s``; ``never``: nothing, the connection is closed then."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     wait_s: float = 0.0
     never: bool = False
-    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,19 @@ class ControlPlane:
     """See the module.
 
     *rates* replaces how often a second an operation may be called, by name; 0: as often as one likes. ``*`` stands for
-    all that are not named. ``seen`` are the requests so far, without their values.
+    all that are not named. *transcript* puts a call into words. ``seen`` are the requests so far, without their values.
     """
 
-    def __init__(self, exchange: Exchange, *, rates: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        rates: Mapping[str, int] | None = None,
+        transcript: Callable[[Line], list[str]] = transcript_of,
+    ) -> None:
         self.exchange = exchange
         self.meetings = exchange.meetings
+        self.transcript = transcript
         self.faults = Faults()
         self.seen: deque[Seen] = deque(maxlen=MOST_SEEN)
         self._rates: dict[str, Rate] = {}
@@ -134,9 +141,6 @@ class ControlPlane:
                 return Answer(200, b"<html>It works!", {"content-type": "text/html"})
             case "empty":
                 return Answer(200, b"{}", {"content-type": "application/json"})
-            case "cut":
-                answer = self._do(operation, request, labels)
-                return Answer(answer.status, answer.body, answer.headers, cut=True)
         status = STATUS_OF[fault.kind]
         return self._refuse(status, operation.error(status), "The simulated service was told to fail.")
 
