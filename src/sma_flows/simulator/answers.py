@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from json.decoder import JSONDecoder
 from typing import Any, Final, NamedTuple
@@ -22,7 +23,7 @@ _UNREADABLE: Final = "Error while reading actions list."
 _KEY: Final = '"TransactionAttributes"'
 _COLON: Final = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
 _MEMBERS: Final = frozenset({"SchemaVersion", "Actions", "TransactionAttributes"})
-_value = JSONDecoder().raw_decode
+_value: Final[Callable[[str, int], tuple[Any, int]]] = vars(JSONDecoder())["scan_once"]
 
 
 def answered(desk: Desk, answer: Answer) -> None:

@@ -399,16 +399,19 @@ class Desk:
         return self.switches.gone_leg_listed == "yes"
 
     def _participant(self, leg: Leg, notice: Notice) -> str:
-        full, plain = leg.texts
-        if full is not plain:
+        begin, headers = leg.texts
+        if headers:
             first = self.numbered <= 1 if leg.tag == "LEG-A" else notice.type == "ACTION_SUCCESSFUL"
             if not first:
                 self.lean("10 headers")
                 if self.switches.headers_repeated == "no":
-                    full = plain
-        if leg.status == "" and self.switches.status_before_answer == "Connected":
-            return f'{full},"Status":"Connected"}}'
-        return f"{full}}}"
+                    headers = ""
+        status = leg.status
+        if status and status != "ringing":
+            return f'{begin}{headers},"Status":"{status}"}}'
+        if not status and self.switches.status_before_answer == "Connected":
+            return f'{begin}{headers},"Status":"Connected"}}'
+        return f"{begin}{headers}}}"
 
 
 def sent(kind: str, leg: str, given: Mapping[str, Any]) -> tuple[Sent, str]:

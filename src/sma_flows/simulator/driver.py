@@ -200,22 +200,24 @@ class Phone:
     def _outputs(self, desk: Desk) -> None:
         """Note what came of something, and do what is to be done about it at once."""
         outputs, desk.out = desk.out, []
-        around = self._around
+        around, now, note = self._around, self.now_ms, self.transcript.append
         answers: list[Input] = []
         for output in outputs:
-            kind = type(output)
-            self._note("output", output, output.number if kind is Deliver else 0)  # type: ignore[union-attr]
-            if kind in _REACTED if around is None else not around.takes(output):
-                self._react(output, answers)
+            if type(output) is Deliver:
+                note(_new(Entry, (now, "output", output, output.number, "")))
+                if around is None or not around.takes(output):
+                    given = self._given(output, self.ask, output)
+                    if self._delay_ms is None or not self._on_its_way(output, given):
+                        answers.append(given)
+                continue
+            note(_new(Entry, (now, "output", output, 0, "")))
+            if type(output) in _REACTED if around is None else not around.takes(output):
+                self._react(output)
         for each in answers:
             self._advance(each)
 
-    def _react(self, output: Output, now: list[Input]) -> None:
+    def _react(self, output: Output) -> None:
         match output:
-            case Deliver():
-                given = self._given(output, lambda: self.ask(output))
-                if not self._on_its_way(output, given):
-                    now.append(given)
             case Dials():
                 party, self._first = self._first or party_of(self._by_number, output.to), None
                 if party is None and self._parties:
@@ -227,10 +229,10 @@ class Phone:
             case Stored() | CallRecording() if self._storage is not None:
                 self._warn(self._storage.keep(output, self.transcript, self.now_ms, self.network))
 
-    def _given(self, deliver: Deliver, answer: Callable[[], Any]) -> Input:
-        number, attempt = deliver.number, deliver.attempt
+    def _given(self, deliver: Deliver, answer: Callable[..., Any], *event: object) -> Input:
+        number, _, attempt = deliver
         try:
-            said = answer()
+            said = answer(*event)
             given = Answer(number, said, attempt) if self._text else answer_of(number, said, attempt)
         except Exception as error:  # noqa: BLE001 - whatever the function raises is a function error to the service
             self._note("response", error, number)
@@ -463,7 +465,7 @@ class Phone:
 
 _DEFAULT: Final = Switches()
 _WORLD: Final = World()
-_REACTED: Final = frozenset({Deliver, Dials, Hears, Stored, CallRecording})
+_REACTED: Final = frozenset({Dials, Hears, Stored, CallRecording})
 _new: Final = tuple.__new__
 
 

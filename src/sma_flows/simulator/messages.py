@@ -1,13 +1,14 @@
 """What goes into the network and what comes out of it: frozen values, nothing else.
 
-Maps are given as tuples of pairs or as JSON text, so that every message can be compared and hashed.
+Maps are given as tuples of pairs or as JSON text, so that every message can be compared and hashed. The three that a
+call has most of are named tuples: they are made in half the time.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -134,8 +135,7 @@ class Stray:
     sequence: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The function answered delivery *number*: the body as JSON text (``""``: nothing). See :func:`answer_of`."""
 
     number: int
@@ -178,8 +178,7 @@ def answer_of(number: int, response: object, attempt: int = 1) -> Answer:
 # --- outputs ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(NamedTuple):
     """Hand this event to the function; its answer comes back as :class:`Answer` with the same number and attempt."""
 
     number: int
@@ -193,8 +192,7 @@ class Deliver:
         return loaded
 
 
-@dataclass(frozen=True, slots=True)
-class Hears:
+class Hears(NamedTuple):
     """What a leg hears from now on.
 
     ``what`` is ``speech`` (``text``: the words), ``audio`` (``bucket/key``), ``ringback``, ``tones`` (digits sent),

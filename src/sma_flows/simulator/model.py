@@ -114,30 +114,43 @@ class Leg:
     status: str = ""
     headers: Pairs = ()
     recording: str = ""
-    connected: bool = field(init=False, repr=False, compare=False)
-    """It is on the line and answered."""
-    gone: bool = field(init=False, repr=False, compare=False)
-    """It has left."""
-    texts: tuple[str, str] = field(init=False, repr=False, compare=False)
-    """The participant as JSON, still open at its end: as it is, and without its SIP headers."""
+    texts: tuple[str, str] = field(default=("", ""), repr=False, compare=False)
+    """The beginning of the participant as JSON, and its SIP headers as a member behind a comma: made by itself."""
 
     def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "connected", self.status == "Connected")
-        put(self, "gone", self.status == "Disconnected")
-        plain = (
-            f'{{"CallId":{quote(self.call_id)},"ParticipantTag":"{self.tag}","To":{quote(self.to)},'
-            f'"From":{quote(self.from_)},"Direction":"{self.direction}","StartTimeInMilliseconds":"{self.started}"'
-        )
-        status = f',"Status":"{self.status}"' if self.status in ("Connected", "Disconnected") else ""
+        if self.texts[0]:
+            return
         shown = {name: value for name, value in self.headers if name.lower() not in CONSUMED}
-        closed = f"{plain}{status}"
-        put(self, "texts", (f'{plain},"SipHeaders":{dumps(shown)}{status}' if shown else closed, closed))
+        texts = (
+            f'{{"CallId":{quote(self.call_id)},"ParticipantTag":"{self.tag}","To":{quote(self.to)},'
+            f'"From":{quote(self.from_)},"Direction":"{self.direction}","StartTimeInMilliseconds":"{self.started}"',
+            f',"SipHeaders":{dumps(shown)}' if shown else "",
+        )
+        object.__setattr__(self, "texts", texts)
+
+    @property
+    def connected(self) -> bool:
+        """It is on the line and answered."""
+        return self.status == "Connected"
+
+    @property
+    def gone(self) -> bool:
+        """It has left."""
+        return self.status == "Disconnected"
 
     def having(self, status: str, recording: str) -> Leg:
         """The same leg later."""
         return Leg(
-            self.tag, self.call_id, self.to, self.from_, self.direction, self.started, status, self.headers, recording
+            self.tag,
+            self.call_id,
+            self.to,
+            self.from_,
+            self.direction,
+            self.started,
+            status,
+            self.headers,
+            recording,
+            self.texts,
         )
 
 
