@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "invoke",
     "test",
     "phone",
+    "serve",
     "fidelity",
     "build",
     "runtime",

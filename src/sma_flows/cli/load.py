@@ -31,6 +31,7 @@ class Loaded:
 
     program: Program
     services: LocalServices
+    plan: Plan
 
 
 def with_flow_options(command: Command) -> Command:
@@ -103,7 +104,7 @@ def load_program(flow: str, env: Iterable[str], env_file: Path | None, hooks: Pa
         ) from None
     for warning in opened.warnings:
         err().print(f"Warning: {warning}")
-    return Loaded(program, opened.services)
+    return Loaded(program, opened.services, opened.plan)
 
 
 def root_of(flow: Path) -> Path:

@@ -112,6 +112,7 @@ class Meetings:
         self._by_token: dict[str, Meeting] = {}
         self._made: dict[tuple[str, ...], int] = {}
         self._dropped: list[str] = []
+        self._own: set[str] = set()
 
     # -- meetings --------------------------------------------------------------------------------------------------
 
@@ -140,7 +141,15 @@ class Meetings:
         ident = like_uuid("meeting", self.account, region, token, str(before))
         meeting = Meeting(ident, token, external, region, given, now_ms, now_ms)
         self._meetings[ident] = self._by_token[token] = meeting
+        self._own.add(ident)
         return meeting
+
+    def adopt(self, meeting: str, now_ms: int) -> None:
+        """A meeting with this id was made elsewhere and counts as open; one that was made here stays as it is."""
+        self._end_what_is_over(now_ms)
+        if meeting.lower() not in self._meetings and meeting.lower() not in self._own:
+            made = Meeting(meeting, f"adopted {meeting}", meeting, "", {}, now_ms, now_ms)
+            self._meetings[meeting.lower()] = self._by_token[made.token] = made
 
     def get(self, meeting: str, now_ms: int) -> Meeting:
         """A meeting that has not ended.
@@ -354,7 +363,7 @@ class Meetings:
             self._end(meeting)
 
     def _end(self, meeting: Meeting) -> None:
-        del self._meetings[meeting.id], self._by_token[meeting.token]
+        del self._meetings[meeting.id.lower()], self._by_token[meeting.token]
         self._dropped += [each.connection for each in meeting.attendees.values() if each.connection]
 
 

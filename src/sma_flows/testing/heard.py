@@ -24,6 +24,11 @@ class Heard:
     def __str__(self) -> str:
         return self.names[0] if self.names else f'"{self.text}"'
 
+    @property
+    def told(self) -> str:
+        """The name, and what was said; without a name what was said."""
+        return f'{self}  "{self.text}"' if self.names else str(self)
+
     def fits(self, wanted: Any) -> bool:
         """Whether an item of ``hear`` means this."""
         if isinstance(wanted, Mapping):
@@ -69,6 +74,16 @@ class Ear:
             name for name, value in variables.items() if isinstance(value, Mapping) and value.get("key") == key
         )
         return Heard((*names, *found), key)
+
+    def sound(self, what: str, text: str, variables: Mapping[str, Any], welcome: Iterable[str] = ()) -> list[Heard]:
+        """What a leg hears when the service says that it hears *what* (speech, audio, bot ...); *welcome*: a bot's."""
+        if what == "speech":
+            return self.text(text)
+        if what == "bot":
+            return [heard for words in welcome for heard in self.text(words)]
+        if what in ("audio", "ringback") and "/" in text:
+            return [self.file(text.partition("/")[2], variables)]
+        return []
 
     def _split(self, whole: str, start: int, seen: frozenset[int]) -> tuple[Heard, ...] | None:
         if start >= len(whole):

@@ -22,7 +22,7 @@ from sma_flows.simulator.switches import Switches
 from sma_flows.testing.heard import Ear, Heard
 from sma_flows.testing.targets import Target, TargetError, Turn
 
-__all__ = ["BREAKABLE", "SITUATIONS", "Session", "service_of"]
+__all__ = ["BREAKABLE", "SITUATIONS", "Session", "act_in_words", "service_of", "turn_in_words", "welcome_of"]
 
 QUESTIONS: Final = ("SpeakAndGetDigits", "PlayAudioAndGetDigits")
 
@@ -102,7 +102,7 @@ class Session:
         if turn.values:
             self.variables = dict(turn.values)
             self.secrets.update(value.reveal() for value in turn.values.values() if isinstance(value, Secret))
-        self.note(_told(event, turn))
+        self.note(turn_in_words(event, turn))
         if self._on_turn is not None:
             self._on_turn(turn)
         return json.loads(turn.response) if turn.response else ""
@@ -208,29 +208,16 @@ class Session:
             if entry.kind == "output" and isinstance(entry.value, Log):
                 self.note(f"! {entry.value.message}", entry.at_ms)
             if entry.by == "party":
-                self.note(f"> {_act(entry.value)}", entry.at_ms)
+                self.note(f"> {act_in_words(entry.value)}", entry.at_ms)
             if entry.kind != "output" or not isinstance(entry.value, Hears) or entry.value.leg != "LEG-A":
                 continue
             sound = entry.value
-            if sound.what == "speech":
-                new = self._ear.text(sound.text)
-            elif sound.what == "bot":
-                new = self._welcome()
-            elif sound.what in ("audio", "ringback") and "/" in sound.text:
-                new = [self._ear.file(sound.text.partition("/")[2], self.variables)]
-            else:
-                new = []
+            new = self._ear.sound(sound.what, sound.text, self.variables, welcome_of(self.actions()))
             fresh += new
             for each in new:
-                self.note(f'hears {each}  "{each.text}"' if each.names else f"hears {each}", entry.at_ms)
+                self.note(f"hears {each.told}", entry.at_ms)
         self.heard += fresh
         return fresh
-
-    def _welcome(self) -> list[Heard]:
-        """What a bot says first."""
-        started = [action for action in self.actions() if action["Type"] == "StartBotConversation"]
-        messages = (started[-1]["Parameters"].get("Configuration") or {}).get("WelcomeMessages") if started else ()
-        return [heard for message in messages or () for heard in self._ear.text(str(message.get("Content", "")))]
 
     # ---- what happened ---------------------------------------------------------------------------------------------
 
@@ -255,7 +242,14 @@ class Session:
         self.lines.append(f"{at / 1000:8.1f} s  {words}")
 
 
-def _told(event: Mapping[str, Any], turn: Turn) -> str:
+def welcome_of(actions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the bot that was started last says first."""
+    started = [action for action in actions if action["Type"] == "StartBotConversation"]
+    messages = (started[-1]["Parameters"].get("Configuration") or {}).get("WelcomeMessages") if started else ()
+    return [str(message.get("Content", "")) for message in messages or ()]
+
+
+def turn_in_words(event: Mapping[str, Any], turn: Turn) -> str:
     """One event in one line: what it was, where it led, what ran. Never keys."""
     kind = str(event.get("InvocationEventType"))
     data = event.get("ActionData") or {}
@@ -268,7 +262,7 @@ def _told(event: Mapping[str, Any], turn: Turn) -> str:
     return f"{words:<46} {went}" + (f"  (ran {ran})" if ran else "")
 
 
-def _act(act: Input) -> str:
+def act_in_words(act: Input) -> str:
     """What a called party did by itself, in words. Never keys."""
     match act:
         case Callee():

@@ -22,7 +22,20 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 from sma_flows.simulator.api.faults import Fault, FaultError
 from sma_flows.simulator.driver import Entry
 from sma_flows.simulator.exchange import Line
-from sma_flows.simulator.messages import Callee, Deliver, Dials, Gone, HangUp, Hears, Input, Key, Log, Over, Talk
+from sma_flows.simulator.messages import (
+    Callee,
+    Deliver,
+    Dials,
+    Gone,
+    HangUp,
+    Hears,
+    Input,
+    Key,
+    Log,
+    Over,
+    Talk,
+    Update,
+)
 from sma_flows.simulator.refused import RefusedError
 
 if TYPE_CHECKING:
@@ -75,7 +88,11 @@ def told(entry: Entry) -> str:
         case Over(reason=reason):
             return f"over: {reason}"
         case Key(leg=leg):
-            return f"{leg} presses a key"
+            return f"> {leg} presses a key"
+        case HangUp(leg=leg):
+            return f"> {leg} hangs up"
+        case Update():
+            return "> an update from outside"
     if entry.kind == "response":
         return f"the function failed: {type(entry.value).__name__}" if isinstance(entry.value, Exception) else ""
     return f"> {type(entry.value).__name__}" if entry.kind == "input" else ""

@@ -1,0 +1,284 @@
+"""``sma-flows serve``: the control plane on localhost, with a flow that answers its calls."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import queue
+import re
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from sma_flows.cli.clock import read_time
+from sma_flows.cli.console import WrongUsage, err
+from sma_flows.cli.load import load_plan, load_program, with_flow_options
+
+if TYPE_CHECKING:
+    from sma_flows.plan import Plan
+    from sma_flows.simulator.exchange import Exchange, Line
+    from sma_flows.simulator.model import World
+    from sma_flows.simulator.parties import Party
+    from sma_flows.testing.targets import Target
+
+__all__ = ["command"]
+
+EXAMPLES = """\b
+Examples:
+  sma-flows serve flows/click-to-call.yaml
+  sma-flows serve build/plan.json --port 4567 --speed 1
+  sma-flows serve flows/dial-in.yaml --party +12065550150=busy --switch join_error_shape=error_string
+  sma-flows serve flows/dial-in.yaml --target http://127.0.0.1:9000    a function that answers there
+  sma-flows serve flows/click-to-call.yaml --json | jq
+
+\b
+Then, in another terminal, an application with an AWS SDK places and steers calls, unchanged:
+  export AWS_ENDPOINT_URL_CHIME_SDK_VOICE=http://127.0.0.1:4567
+  export AWS_ENDPOINT_URL_CHIME_SDK_MEETINGS=http://127.0.0.1:4567
+
+\b
+Below /_sma/ of the address: calls with their transcripts, callers, keys, faults (docs/control-plane.md).
+Ctrl-C ends it. Exit codes: 0 ended, 1 the flow cannot run, 2 wrong usage.
+"""
+
+SERVICES: Final = ("CHIME_SDK_VOICE", "CHIME_SDK_MEETINGS")
+NUMBER: Final = re.compile(r"\+[1-9]\d{1,14}")
+UNLIMITED: Final = 1_000_000
+LOOK_S: Final = 0.2
+"""Real seconds between two looks for Ctrl-C while nothing happens."""
+
+HELLO: Final = """\
+The simulated service answers at {url}   (Ctrl-C ends it)
+
+  application  {application}
+  number       {number}
+  calls        {url}/_sma/calls
+
+Place a call from Python, unchanged but for the endpoint:
+
+  import boto3
+  voice = boto3.client("chime-sdk-voice", endpoint_url="{url}", region_name="{region}",
+                       aws_access_key_id="x", aws_secret_access_key="x")
+  call = voice.create_sip_media_application_call(
+      FromPhoneNumber="{number}", ToPhoneNumber="+12065550123", SipMediaApplicationId="{application}",
+      ArgumentsMap={{}})
+
+Or be the caller:
+
+  curl -s {url}/_sma/calls -d '{{"from": "+12065550123", "to": "{number}"}}'
+"""
+
+
+@click.command("serve", short_help="Serve the service's API on localhost, with a flow that answers.", epilog=EXAMPLES)
+@click.argument("flow", metavar="FLOW")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Port on localhost.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.1, 1000),
+    default=10.0,
+    show_default=True,
+    help="Time runs so many times as fast.",
+)
+@click.option("--at", metavar="TIME", help="When it is in the flow's world at the start. Default: now.")
+@click.option("--number", "numbers", multiple=True, metavar="NUMBER", help="A number of the account; may be repeated.")
+@click.option("--party", "parties", multiple=True, metavar="NUMBER=DOES", help="Who is called: busy, no_answer, ...")
+@click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="An open question of the service.")
+@click.option("--no-quotas", is_flag=True, help="As many calls and requests a second as one likes.")
+@click.option("--target", metavar="FUNCTION", help="Who answers: a Lambda invoke URL, lambda:NAME, or an ARN.")
+@click.option("--store", default="", metavar="FILE", help="Where limits and effects are kept, or `memory`.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines: the address first, then what happens.")
+@with_flow_options
+def command(
+    flow: str,
+    port: int,
+    speed: float,
+    at: str | None,
+    numbers: tuple[str, ...],
+    parties: tuple[str, ...],
+    switches: tuple[str, ...],
+    no_quotas: bool,
+    target: str | None,
+    store: str,
+    as_json: bool,
+    env: tuple[str, ...],
+    env_file: Path | None,
+    hooks: Path | None,
+) -> None:
+    """Answer an unmodified AWS SDK on localhost: calls that an application places reach FLOW, on a simulated service.
+
+    FLOW is a flow file, a folder of flows or a compiled plan.
+    """
+    if importlib.util.find_spec("uvicorn") is None:
+        raise WrongUsage("the control plane needs uvicorn: pip install 'sma-flows[serve]'.")
+    from sma_flows.simulator.api.plane import ControlPlane
+    from sma_flows.simulator.api.server import serving
+    from sma_flows.simulator.clock import RunningClock
+    from sma_flows.simulator.exchange import Exchange, Quotas, running
+    from sma_flows.simulator.meetings import Meetings
+    from sma_flows.simulator.model import World
+    from sma_flows.simulator.parties import Party, party_of
+    from sma_flows.simulator.switches import SwitchError, Switches
+    from sma_flows.testing.switchboard import Switchboard
+
+    started = read_time(at) if at else datetime.now(UTC)
+    try:
+        chosen = Switches().having(dict(_pair(text, "--switch") for text in switches))
+    except SwitchError as error:
+        raise WrongUsage(f"--switch: {error}.") from None
+    people = _parties(parties)
+    told: queue.Queue[tuple[Line, str]] = queue.Queue()
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or World().region
+    world = World(started_ms=round(started.timestamp() * 1000), region=region)
+    exchange = Exchange(
+        lambda application, number: board.route(application, number),
+        clock=RunningClock(speed),
+        world=world,
+        quotas=Quotas(UNLIMITED, UNLIMITED, UNLIMITED) if no_quotas else Quotas(),
+        meetings=Meetings(account=world.account, after_end=chosen.same_meeting_token_after_end),
+        party=lambda number: party_of(people, number) or Party(),
+        on_entry=lambda line, entry: board.see(line, entry),
+    )
+    function, plan, values = _function(flow, target, exchange, env, env_file, hooks, store)
+    board = Switchboard(
+        function,
+        plan,
+        application=world.application,
+        switches=chosen,
+        on_line=lambda line, words: told.put((line, words)),
+    )
+    exchange.base = replace(world, numbers=_numbers(world, numbers, values))
+    plane = ControlPlane(exchange, rates={"*": 0} if no_quotas else None, transcript=board.transcript)
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(serving(plane, port))
+        except OSError as error:
+            raise WrongUsage(f"port {port} cannot be used ({error.strerror}): choose another, or 0.") from None
+        try:
+            stack.enter_context(_ended_by_signal())
+            stack.enter_context(_reachable(url, region))
+            stack.enter_context(running(exchange))
+            _hello(url, exchange, as_json=as_json)
+            _show(told, as_json=as_json)
+        except KeyboardInterrupt:
+            if not as_json:
+                err().print("Ended.")
+
+
+def _function(
+    flow: str,
+    target: str | None,
+    exchange: Exchange,
+    env: tuple[str, ...],
+    env_file: Path | None,
+    hooks: Path | None,
+    store: str,
+) -> tuple[Target, Plan, Mapping[str, str]]:
+    """Who answers, the plan that names the prompts, and the values of the flow's environment."""
+    from sma_flows.testing.switchboard import Environment, with_meetings
+    from sma_flows.testing.targets import TargetError, target_of
+
+    if target is None:
+        loaded = load_program(flow, env, env_file, hooks, store)
+        return (
+            Environment(loaded.program, with_meetings(loaded.services, exchange)),
+            loaded.plan,
+            loaded.program.env,
+        )
+    try:
+        return target_of(target), load_plan(flow), {}
+    except TargetError as error:
+        raise WrongUsage(f"--target: {error}.") from None
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise WrongUsage(f"{option} {text}: write NAME=VALUE.")
+    return name, value
+
+
+def _parties(given: tuple[str, ...]) -> dict[str, Party]:
+    """Parties as in a calls file: ``NUMBER=busy`` or ``NUMBER={answers: 3s}``."""
+    from sma_flows.testing.script import read_calls
+
+    if not given:
+        return {}
+    lines = "".join(f"      {json.dumps(name)}: {does}\n" for name, does in (_pair(one, "--party") for one in given))
+    file, found = read_calls(f"flow: x\ncalls:\n  - call: x\n    parties:\n{lines}", "--party")
+    if file is None:
+        raise WrongUsage(f"--party: {'. '.join(filter(None, (found[0].message, found[0].help)))}.")
+    return dict(file.calls[0].parties)
+
+
+def _numbers(world: World, given: tuple[str, ...], values: Mapping[str, str]) -> frozenset[str]:
+    """The numbers of the account: those that are given, and those that the flow calls its own."""
+    wrong = [number for number in given if not NUMBER.fullmatch(number)]
+    if wrong:
+        raise WrongUsage(f"--number {wrong[0]}: write a number such as +14255550100.")
+    return world.numbers | frozenset(given) | {value for value in values.values() if NUMBER.fullmatch(value)}
+
+
+@contextmanager
+def _reachable(url: str, region: str) -> Iterator[None]:
+    """Clients of the hooks, in this process, find the simulated service too."""
+    wanted = {f"AWS_ENDPOINT_URL_{name}": url for name in SERVICES}
+    if not {"AWS_ACCESS_KEY_ID", "AWS_PROFILE"} & set(os.environ):
+        wanted |= {"AWS_ACCESS_KEY_ID": "simulated", "AWS_SECRET_ACCESS_KEY": "simulated"}
+    wanted["AWS_DEFAULT_REGION"] = region
+    set_here = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(set_here)
+    try:
+        yield
+    finally:
+        for name in set_here:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does."""
+
+    def end(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _hello(url: str, exchange: Exchange, *, as_json: bool) -> None:
+    world = exchange.base
+    number = min(world.numbers)
+    if as_json:
+        hello = {"endpoint": url, "application": world.application, "numbers": sorted(world.numbers)}
+        click.echo(json.dumps({**hello, "region": world.region}))
+        return
+    click.echo(HELLO.format(url=url, application=world.application, number=number, region=world.region))
+
+
+def _show(told: queue.Queue[tuple[Line, str]], *, as_json: bool) -> None:
+    """Print what happens until the command is ended."""
+    calls: dict[str, int] = {}
+    while True:
+        try:
+            line, words = told.get(timeout=LOOK_S)
+        except queue.Empty:
+            continue
+        number = calls.setdefault(line.transaction, len(calls) + 1)
+        if as_json:
+            click.echo(json.dumps({"call": line.transaction, "line": words.strip()}, ensure_ascii=False))
+        else:
+            click.echo(f"[{number}] {words}")
