@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -58,7 +59,7 @@ prompts:
   bye: {en-US: Goodbye.}
 """
 SCRIPT = """\
-import time
+from time import monotonic, sleep
 import boto3
 voice = boto3.client("chime-sdk-voice")
 app = "{application}"
@@ -66,9 +67,9 @@ call = voice.create_sip_media_application_call(
     FromPhoneNumber="+14255550100", ToPhoneNumber="+12065550123", SipMediaApplicationId=app,
     ArgumentsMap={{"ticket": "17"}})["SipMediaApplicationCall"]["TransactionId"]
 print("created", call)
-ended = time.monotonic() + 50
+ended = monotonic() + 50
 state, updates = "ready", 0
-while time.monotonic() < ended:
+while monotonic() < ended:
     try:
         voice.update_sip_media_application_call(
             SipMediaApplicationId=app, TransactionId=call, Arguments={{"state": state}})
@@ -78,7 +79,7 @@ while time.monotonic() < ended:
     except voice.exceptions.NotFoundException:
         print("ended after", updates > 0)
         break
-    time.sleep(0.05)
+    sleep(0.05)
 """
 
 
@@ -204,8 +205,6 @@ def test_wrong_usage_is_told_with_what_to_type(hold: Path, words: list[str], say
 
 
 def test_a_port_that_is_taken_is_told(hold: Path) -> None:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
