@@ -57,6 +57,7 @@ EVERY_STEP = """
       - speak: 6s
       - bot: {intent: Route, slots: {Department: Billing}, attributes: {}}
       - bot: failed
+      - say_to_bot: [I want billing, "yes"]
       - callee: no_answer
       - callee_press: "1"
       - meeting: ends

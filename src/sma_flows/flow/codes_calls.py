@@ -115,4 +115,13 @@ CODES: Final[tuple[Code, ...]] = (
         'parties: {"+12065550150": {busy: after 1s, presses: "1"}}',
         'parties: {"+12065550150": {answers: after 4s, presses: "1"}}',
     ),
+    Code(
+        "SF513",
+        "wrong-bot",
+        "error",
+        "A bot is not the export of an Amazon Lex V2 bot.",
+        "What a bot understands stands in its export: the zip of `create_export`, or the folder that it unpacks to.",
+        "bots: {env.BOT_ALIAS: reception.json}",
+        "bots: {env.BOT_ALIAS: reception.zip}",
+    ),
 )

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, Protocol
 
+from sma_flows.simulator.bot_line import BotLine, Utterance
+from sma_flows.simulator.bots import Bot
 from sma_flows.simulator.desk import Desk
 from sma_flows.simulator.messages import (
     Answer,
@@ -30,6 +32,7 @@ from sma_flows.simulator.messages import (
     OutboundCall,
     Output,
     Stored,
+    Talk,
     Update,
     answer_of,
 )
@@ -38,6 +41,7 @@ from sma_flows.simulator.network import elapse, feed
 from sma_flows.simulator.parties import Parties, Party, party_of
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
+from sma_flows.simulator.talk import speech_ms
 
 __all__ = ["AnswerFunction", "Around", "Entry", "Party", "Phone", "play"]
 
@@ -46,6 +50,10 @@ AnswerFunction = Callable[[dict[str, Any]], object]
 
 TextFunction = Callable[[str], str]
 """The same over JSON texts, as the service itself does it: ``""`` is no response."""
+
+
+SILENCE_MS: Final = 4_000
+"""So long a bot waits for words (the usual start-timeout of a prompt; keys are not waited for longer)."""
 
 
 class Entry(NamedTuple):
@@ -68,7 +76,7 @@ class _Due(NamedTuple):
 
     at_ms: int
     place: int
-    event: Input
+    event: Input | Utterance
     call_id: str = ""
 
 
@@ -111,9 +119,10 @@ class Phone:
 
     *answer* is the function: it takes an event as an object, or with *text* as JSON text, and gives its response in the
     same form. *parties* answer for the called parties, by number or one after the other (the last one repeats); *bots*
-    are the results of bot conversations, one after the other; *delay_ms* says how long the function takes for an event
-    (default: no time); None keeps the answer back in ``held`` until :meth:`release` hands it in. *storage* holds the
-    audio files (without one, every file is there and has the usual length); *around*: what calls share.
+    are bots by alias ARN, or the results of conversations, one after the other; *delay_ms* says how long the function
+    takes for an event (default: no time); None keeps the answer back in ``held`` until :meth:`release` hands it in.
+    *storage* holds the audio files (without one, every file is there and has the usual length); *around*: what calls
+    share.
     """
 
     answer: Callable[[Any], Any]
@@ -130,7 +139,7 @@ class Phone:
         switches: Switches | Mapping[str, str] | None = None,
         world: World | None = None,
         parties: Parties = (),
-        bots: Sequence[BotResult] = (),
+        bots: Sequence[BotResult] | Mapping[str, Bot] = (),
         delay_ms: Callable[[dict[str, Any]], int | None] | None = None,
         storage: Storage | None = None,
         around: Around | None = None,
@@ -150,7 +159,8 @@ class Phone:
         self._parties = [] if isinstance(parties, Mapping) else list(parties)
         self._first: Party | None = None
         self._ringing: dict[str, Party] = {}
-        self._bots = list(bots)
+        self._bots = [] if isinstance(bots, Mapping) else list(bots)
+        self.bot = BotLine(bots if isinstance(bots, Mapping) else {})
         self._delay_ms = delay_ms
         self._storage = storage
         self._around = around
@@ -177,6 +187,8 @@ class Phone:
         begin = len(self.transcript)
         if not isinstance(event, Answer | FunctionFails | Elapse):
             self._note("input", event)
+        if self.bot.now is not None and isinstance(event, Key | Talk):
+            self._to_bot(event)
         self._advance(event)
         return self.transcript[begin:]
 
@@ -226,6 +238,10 @@ class Phone:
                     self.call(output.leg, party)
             case Hears(what="bot") if self._bots:
                 self.later(1_000, self._bots.pop(0))
+            case Hears(what="bot", text=arn) if arn in self.bot.bots and self._desk.running is not None:
+                failure = self.bot.start(arn, self._desk.running.action.parameters(), self._desk.world.day)
+                if failure is not None:
+                    self.later(0, failure)
             case Stored() | CallRecording() if self._storage is not None:
                 self._warn(self._storage.keep(output, self.transcript, self.now_ms, self.network))
 
@@ -270,7 +286,7 @@ class Phone:
             self.later(delay, given)
         return delay != 0
 
-    def later(self, ms: int, event: Input, call_id: str = "") -> None:
+    def later(self, ms: int, event: Input | Utterance, call_id: str = "") -> None:
         """Put an input into the network in *ms*; what fits no more by then (nobody rings, no bot talks, the leg with
         this *call_id* is gone) is left out."""
         self._count += 1
@@ -284,6 +300,33 @@ class Phone:
         self._ringing[ringing.call_id] = party
         for ms, event in party.until_answer(leg):
             self.later(ms, event, ringing.call_id)
+
+    def _to_bot(self, event: Key | Talk) -> None:
+        """What the caller says or presses is for the bot; words are heard when they have been said."""
+        if event.leg != "LEG-A" or not self._talking:
+            return
+        if isinstance(event, Talk):
+            if event.words:
+                self.later(event.ms, Utterance(event.words))
+            return
+        given = self.bot.key(event.key)
+        if given is not None:
+            self.later(*given)
+
+    def hears(self, utterance: Utterance) -> None:
+        """The bot has heard something: it answers, and after its last words the conversation is over."""
+        heard = self.bot.hear(utterance)
+        if heard is None:
+            return
+        for words in heard.says:
+            self._note("output", Hears("LEG-A", "speech", words))
+        if heard.result is not None:
+            self.later(sum(map(speech_ms, heard.says)), heard.result)
+
+    @property
+    def bot_works(self) -> bool:
+        """The bot has something to do: it hears the caller out, waits for more keys, or says its last words."""
+        return self._talking and any(isinstance(due.event, BotResult | Utterance) for due in self._due)
 
     def _note(self, kind: str, value: Any, number: int = 0, by: str = "") -> None:
         self.transcript.append(_new(Entry, (self.now_ms, kind, value, number, by)))
@@ -316,32 +359,34 @@ class Phone:
             due = heapq.heappop(self._due)
             if not self._fits(due):
                 continue
-            if due.call_id:
-                self._act(due)
+            if isinstance(due.event, Utterance):
+                self.hears(due.event)
+            elif due.call_id:
+                self._act(due.event, due.call_id)
             else:
                 self.send(due.event)
 
     def _fits(self, due: _Due) -> bool:
         """The call is still where this input makes sense."""
         if due.call_id:
-            leg = self._leg_of(due)
+            leg = self._leg_of(due.call_id)
             return leg is not None and leg.status == ("ringing" if isinstance(due.event, Callee) else "Connected")
         if isinstance(due.event, Callee):
             return self._calling
-        return not isinstance(due.event, BotResult) or self._talking
+        return not isinstance(due.event, BotResult | Utterance) or self._talking
 
-    def _leg_of(self, due: _Due) -> Leg | None:
-        return next((one for one in self._desk.legs if one.call_id == due.call_id), None)
+    def _leg_of(self, call_id: str) -> Leg | None:
+        return next((one for one in self._desk.legs if one.call_id == call_id), None)
 
-    def _act(self, due: _Due) -> None:
+    def _act(self, event: Input, call_id: str) -> None:
         """A party does something by itself; one that has answered will do more."""
         self.acted += 1
-        self._note("input", due.event, by="party")
-        self._advance(due.event)
-        leg = self._leg_of(due)
-        if isinstance(due.event, Callee) and leg is not None and leg.connected:
-            for ms, event in self._ringing.pop(due.call_id).after_answer(leg.tag):
-                self.later(ms, event, due.call_id)
+        self._note("input", event, by="party")
+        self._advance(event)
+        leg = self._leg_of(call_id)
+        if isinstance(event, Callee) and leg is not None and leg.connected:
+            for ms, act in self._ringing.pop(call_id).after_answer(leg.tag):
+                self.later(ms, act, call_id)
 
     @property
     def will_act(self) -> bool:
@@ -408,7 +453,26 @@ class Phone:
                 return
             event = Key(key, leg)
             self._note("input", event)
+            if self.bot.now is not None:
+                self._to_bot(event)
             self._advance(event)
+
+    def say(self, words: str) -> None:
+        """The caller says something to the bot, and waits until it was heard.
+
+        Raises:
+            ValueError: no bot listens that knows what to do with words.
+        """
+        if self.bot.now is None or not self._talking:
+            raise ValueError("no bot listens")
+        talk = Talk(speech_ms(words), words=words)
+        self.send(talk)
+        self.wait(talk.ms)
+
+    def keep_silent(self) -> None:
+        """The caller says nothing to the bot until it waits no longer."""
+        self.wait(SILENCE_MS)
+        self.hears(Utterance())
 
     def callee(self, does: Callee) -> None:
         """The called party is led by hand: from now on it does nothing by itself."""

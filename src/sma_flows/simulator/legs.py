@@ -10,7 +10,7 @@ from sma_flows.protocol import limits
 from sma_flows.protocol.actions import InvalidActionError, sip_headers
 from sma_flows.protocol.events import as_int
 from sma_flows.simulator.desk import DONE, Desk, Done, Failed, Outcome, bad
-from sma_flows.simulator.messages import BotResult, Callee, CallRecording, Dials, Hears
+from sma_flows.simulator.messages import BotResult, Callee, CallRecording, Dials, Hears, SlotValue
 from sma_flows.simulator.model import Leg, Notice, Running, Sent, dumps
 from sma_flows.simulator.talk import audio_fault, audio_name
 
@@ -186,27 +186,34 @@ def bot_result(desk: Desk, result: BotResult) -> Outcome:
         return None
     if result.error:
         return Failed(result.error, result.message or "System error while running action")
-    slots = {
-        name: None
-        if value is None
-        else {
-            "Value": {"OriginalValue": value, "InterpretedValue": value, "ResolvedValues": [value]},
-            "Values": [],
-        }
-        for name, value in result.slots
-    }
     intent = {
         "Name": result.intent,
-        "Slots": slots,
+        "Slots": {name: _slot(value) for name, value in result.slots},
         "State": result.state,
         "ConfirmationState": result.confirmation,
     }
-    heard: dict[str, Any] = {"Intent": intent}
-    if result.intent != "FallbackIntent":
-        heard = {"Intent": intent, "NluConfidence": {"Score": 0.84}}
+    heard = [_heard(intent, None if result.intent == "FallbackIntent" else result.score)]
+    heard += [_heard({"Name": name, "Slots": {}}, score) for name, score in result.others]
     state = {"SessionAttributes": dict(result.attributes), "Intent": intent}
-    found = {"SessionId": leg.call_id, "SessionState": state, "Interpretations": [heard]}
+    found = {"SessionId": leg.call_id, "SessionState": state, "Interpretations": heard}
     return Done(f',"IntentResult":{dumps(found)}')
+
+
+def _slot(value: str | SlotValue | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    said = SlotValue(value, value, (value,)) if isinstance(value, str) else value
+    told = {
+        "OriginalValue": said.original,
+        "InterpretedValue": said.interpreted,
+        "ResolvedValues": list(said.resolved),
+    }
+    return {"Value": told, "Values": []}
+
+
+def _heard(intent: dict[str, Any], score: float | None) -> dict[str, Any]:
+    """FallbackIntent has no confidence; of the second ones no state is told (contract 4.16)."""
+    return {"Intent": intent} if score is None else {"Intent": intent, "NluConfidence": {"Score": score}}
 
 
 def start_recording(desk: Desk, sent: Sent, leg: Leg) -> Outcome:

@@ -49,12 +49,14 @@ class Talk:
     """A party speaks for so long (only a recording that waits for silence cares).
 
     ``file`` is a WAV file with what is said, ``sound`` stands for it: the service looks at neither, recordings hold it.
+    ``words`` are for a bot that listens.
     """
 
     ms: int
     leg: str = "LEG-A"
     file: str = ""
     sound: Literal["voice", "beep"] = "voice"
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +87,31 @@ class MeetingEnds:
     """The meeting of LEG-B ends, or its attendee is deleted."""
 
 
+class SlotValue(NamedTuple):
+    """The value of a slot: what was said, what it means, and all that it may mean."""
+
+    original: str
+    interpreted: str
+    resolved: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class BotResult:
-    """The bot conversation is over: an intent with slots (``None``: unfilled), or an error code."""
+    """The bot conversation is over: an intent with slots (``None``: unfilled), or an error code.
+
+    ``score`` is how sure the bot is of the intent (None: it does not say, as for FallbackIntent); ``others`` are what
+    else it may have been, each with its score.
+    """
 
     intent: str = "FallbackIntent"
     state: str = "ReadyForFulfillment"
-    slots: tuple[tuple[str, str | None], ...] = ()
+    slots: tuple[tuple[str, str | SlotValue | None], ...] = ()
     attributes: Pairs = ()
     confirmation: str = "None"
     error: str = ""
     message: str = ""
+    score: float | None = 0.84
+    others: tuple[tuple[str, float | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sma_flows.errors import SmaFlowsError
 from sma_flows.simulator.messages import BotResult, Callee, HangUp, MeetingEnds, OutboundCall, Talk
@@ -23,10 +23,23 @@ from sma_flows.testing.world import UnplayableError, World, WorldSpec, world_of
 
 __all__ = ["CallFailedError", "Played", "Player", "play_call", "unplayable_at"]
 
+T = TypeVar("T")
+
 MOST_ACTS: Final = 1_000
 """More things that parties do by themselves, in one step of a script, are a circle."""
 
-CALLER_STEPS: Final = ("press", "silence", "speak", "bot", "callee", "callee_press", "meeting", "hangup", "update")
+CALLER_STEPS: Final = (
+    "press",
+    "silence",
+    "speak",
+    "bot",
+    "say_to_bot",
+    "callee",
+    "callee_press",
+    "meeting",
+    "hangup",
+    "update",
+)
 
 
 class CallFailedError(SmaFlowsError):
@@ -115,7 +128,7 @@ class Player:
         self.at: Step | None = None
         self.free = False
         self.left_out: list[str] = []
-        self.parties = _by_number(script, spec.values)
+        self.parties = _by_name(script.parties, spec.values, "parties")
         self.storage = Storage(Path(script.span.file).parent, spec.root)
         self.session = Session(
             target,
@@ -124,6 +137,7 @@ class Player:
             service=service_of(script.at, (script.to, script.from_, *spec.values.values())),
             switches=script.switches,
             parties=self.parties,
+            bots=_by_name(script.bots, spec.values, "bots"),
             storage=self.storage,
             on_turn=on_turn,
         )
@@ -285,6 +299,9 @@ class Player:
     def _silence(self, times: int) -> None:
         for _ in range(times):
             self.rest()
+            if self.phone.bot.now is not None and self.session.running == "StartBotConversation":
+                self.phone.keep_silent()
+                continue
             before = self.phone.network.running
             if before is None or before.action.type not in QUESTIONS:
                 self._fail("nothing is asked, so there is nothing to be silent about")
@@ -322,6 +339,18 @@ class Player:
         self.phone.send(
             BotResult(result["intent"], result.get("state", "ReadyForFulfillment"), slots=slots, attributes=attributes)
         )
+
+    def _say_to_bot(self, words: list[str]) -> None:
+        for one in words:
+            self.rest()
+            if self.session.running != "StartBotConversation":
+                self._fail("no bot is talking with the caller")
+            if self.phone.bot.now is None:
+                self._fail(
+                    "nobody knows what this bot understands: name its export with `bots:`, or write `bot: {...}`"
+                )
+            self.session.heard.clear()
+            self.phone.say(one)
 
     def _callee(self, does: str) -> None:
         if does == "hangs_up":
@@ -408,14 +437,14 @@ class Player:
                 self._fail(f"the variable {name} is {got}, not {shown(value)}")
 
 
-def _by_number(script: CallScript, values: Mapping[str, str]) -> dict[str, Party]:
-    """The parties of a script, ``env.NAME`` replaced by its value."""
+def _by_name(given: Mapping[str, T], values: Mapping[str, str], key: str) -> dict[str, T]:
+    """What a script gives under *key*, ``env.NAME`` replaced by its value."""
     found = {}
-    for name, party in script.parties.items():
-        number = values.get(name.removeprefix("env."), "") if name.startswith("env.") else name
-        if not number:
-            raise UnplayableError(f"'parties' names {name}, which has no value: give one with `env:`")
-        found[number] = party
+    for name, value in given.items():
+        known = values.get(name.removeprefix("env."), "") if name.startswith("env.") else name
+        if not known:
+            raise UnplayableError(f"'{key}' names {name}, which has no value: give one with `env:`")
+        found[known] = value
     return found
 
 
@@ -442,6 +471,7 @@ _STEPS: Final[Mapping[str, Callable[[Player, Any], None]]] = {
     "silence": Player._silence,
     "speak": Player._speak,
     "bot": Player._bot,
+    "say_to_bot": Player._say_to_bot,
     "callee": Player._callee,
     "callee_press": Player._callee_press,
     "meeting": Player._meeting,

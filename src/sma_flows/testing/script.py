@@ -20,6 +20,7 @@ from sma_flows.flow.source import load_document, load_text
 from sma_flows.simulator.switches import CHOICES, SwitchError, Switches
 from sma_flows.testing.mistake import LABELS, finding
 from sma_flows.testing.mistake import Mistake as _Mistake
+from sma_flows.testing.script_bots import Bot, read_bot, read_bot_name
 from sma_flows.testing.script_parties import Party, read_party, read_party_name, read_spoken
 from sma_flows.testing.stubs import StubError, reaction, seconds
 
@@ -34,14 +35,14 @@ ANSWERED: Final = ("answers", 7.0)
 CALLER: Final = "+14155550123"
 OWN_NUMBER: Final = "+12065550199"
 
-FILE_KEYS: Final = ("flow", "env", "from", "to", "at", "stub", "switches", "parties", "calls")
+FILE_KEYS: Final = ("flow", "env", "from", "to", "at", "stub", "switches", "parties", "bots", "calls")
 CALL_KEYS: Final = (
-    "call", "from", "to", "headers", "at", "inputs", "answer", "env", "stub", "switches", "parties", "script",
-    "expect",
+    "call", "from", "to", "headers", "at", "inputs", "answer", "env", "stub", "switches", "parties", "bots",
+    "script", "expect",
 )  # fmt: skip
 STEP_KEYS: Final = (
-    "hear", "press", "silence", "speak", "bot", "callee", "callee_press", "meeting", "update", "wait", "fail",
-    "repeat", "hangup", "expect",
+    "hear", "press", "silence", "speak", "bot", "say_to_bot", "callee", "callee_press", "meeting", "update", "wait",
+    "fail", "repeat", "hangup", "expect",
 )  # fmt: skip
 SITUATIONS: Final = ("in_meeting", "bridged", "recording", "on_hold", "hung_up")
 CALL_TOTALS: Final = ("ends_in", "calls", "secrets_seen", "var")
@@ -70,7 +71,8 @@ class CallScript:
     """One call: who calls whom and when, what happens, and what must be true at its end.
 
     ``answer`` is for outbound calls: (``answers`` | ``no_answer`` | ``busy``, seconds of ringing), None where it is not
-    said. ``parties`` are by number, ``env.NAME`` or ``*``. ``timed``: the script says when the call is.
+    said. ``parties`` are by number, ``env.NAME`` or ``*``; ``bots`` by alias ARN or ``env.NAME``. ``timed``: the script
+    says when the call is.
     """
 
     name: str
@@ -83,6 +85,7 @@ class CallScript:
     inputs: Mapping[str, Any] | None
     answer: tuple[str, float] | None
     parties: Mapping[str, Party]
+    bots: Mapping[str, Bot]
     env: Mapping[str, str]
     stubs: Mapping[str, Any]
     switches: Switches
@@ -235,6 +238,7 @@ class _Reader:
             inputs=self._try({}, _mapping, inputs, "inputs") if outbound else None,
             answer=self._try(ANSWERED, _answer, node.get("answer")),
             parties=merged("parties", self._parties),
+            bots=merged("bots", self._bots),
             env=merged("env", _mapping),
             stubs=merged("stub", self._stubs),
             switches=Switches().having(merged("switches", self._switches)),
@@ -262,6 +266,16 @@ class _Reader:
             if who and party is not None:
                 parties[who] = party
         return parties
+
+    def _bots(self, node: Node | None, key: str) -> dict[str, Bot]:
+        """Those that can be talked to; the others are told."""
+        _mapping(node, key)
+        bots = {}
+        for name, value in _entries(node):
+            who, bot = self._try("", read_bot_name, name), self._try(None, read_bot, value)
+            if who and bot is not None:
+                bots[who] = bot
+        return bots
 
     def _switches(self, node: Node | None, key: str) -> dict[str, str]:
         """Those that exist; the others are told."""
@@ -403,6 +417,14 @@ def _spoken(node: Node, step: str) -> float | str:
     return str(plain(node)) if file else ms / 1000
 
 
+def _said(node: Node, step: str) -> list[str]:
+    items = node.items if isinstance(node, Seq) else (node,)
+    for item in items:
+        if not isinstance(item, Scalar) or not item.text.strip():
+            raise _Mistake("SF506", item, "the bot hears words", _EXAMPLES[step])
+    return [str(plain(item)) for item in items]
+
+
 def _words(*allowed: str) -> Callable[[Node, str], str]:
     def read(node: Node, step: str) -> str:
         text = node.text if isinstance(node, Scalar) else ""
@@ -455,6 +477,8 @@ _EXAMPLES: Final = {
     "speak": "write `speak: 6s`",
     "bot": "write `bot: {intent: Route, slots: {Department: Billing}}` or `bot: failed`",
     "callee": "write `callee: answers`",
+    "say_to_bot": 'write `say_to_bot: "I want billing"`, or a list of what is said one after the other',
+    "bots": "write {env.BOT_ALIAS: bots/reception.zip}",
     "parties": 'write {"+12065550150": busy}',
     "callee_press": 'write `callee_press: "1"`',
     "meeting": "write `meeting: ends`",
@@ -471,6 +495,7 @@ _VALUES: Final[Mapping[str, Callable[[Node, str], Any]]] = {
     "silence": _silence,
     "speak": _spoken,
     "bot": _bot,
+    "say_to_bot": _said,
     "callee": _words(*CALLEE),
     "callee_press": _press,
     "meeting": _words("ends"),

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sma_flows.plan import FlowPlan
 from sma_flows.runtime.ask import Secret
+from sma_flows.simulator.bots import Bot
 from sma_flows.simulator.driver import Phone
 from sma_flows.simulator.messages import BotResult, Break, Callee, HangUp, Hears, Input, Key, Log, Talk
 from sma_flows.simulator.model import World as Service
@@ -58,7 +59,7 @@ class Session:
         service: Service | None = None,
         switches: Switches | None = None,
         parties: Parties = (),
-        bots: Sequence[BotResult] = (),
+        bots: Sequence[BotResult] | Mapping[str, Bot] = (),
         storage: Storage | None = None,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> None:
@@ -164,7 +165,7 @@ class Session:
             return running.phase == "collect" and not running.digits
         if kind == "RecordAudio":
             return not self._spoke
-        return kind in ("StartBotConversation", "CallAndBridge")
+        return kind == "CallAndBridge" or (kind == "StartBotConversation" and not self.phone.bot_works)
 
     @property
     def stuck(self) -> bool:
