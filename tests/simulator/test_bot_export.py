@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sma_flows.simulator import bot_export
@@ -222,6 +222,7 @@ def test_an_export_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         load_bot(packed(tmp_path / "bot.zip", travel()))
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(sorted(travel())),
     st.recursive(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sma_flows.protocol.check import check_event
@@ -115,6 +115,7 @@ def test_words_are_compared_without_case_and_punctuation() -> None:
     assert normal("  I\u2019d LIKE a car,  please! 3.5 e.g. 10:30 ") == "i'd like a car please 3.5 e g 10:30"
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=60))
 def test_any_words_are_normal_words_after_all(words: str) -> None:
     assert normal(normal(words)) == normal(words)
@@ -230,6 +231,7 @@ def travelling(folder: Path) -> Bot:
 WORDS = ["book a car", "Boston", "cheap", "3", "yes", "no", "", "operator", "I want to cancel", "BK1234", "?"]
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(WORDS) | st.text(max_size=20), max_size=8))
 def test_every_conversation_goes_on_or_ends(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
     now = begin(travelling(tmp_path_factory.getbasetemp()), "en_US", DAY)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sma_flows.simulator.driver import Phone
@@ -158,6 +158,7 @@ KEYS = st.one_of(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(KEYS)
 def test_no_key_leaves_its_bucket(tmp_path_factory: pytest.TempPathFactory, key: str) -> None:
     """A secret beside the bucket is never read, and nothing is ever written beside it."""

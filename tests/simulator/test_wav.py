@@ -11,7 +11,7 @@ from array import array
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sma_flows.protocol import limits
@@ -101,6 +101,7 @@ def test_a_file_that_is_not_there_cannot_be_read(tmp_path: Path) -> None:
         read_header(tmp_path / "none.wav")
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 60))
 def test_no_file_surprises_the_reader(tmp_path_factory: pytest.TempPathFactory, noise: bytes, cut: int) -> None:
     path = tmp_path_factory.getbasetemp() / "noise.wav"
@@ -110,6 +111,7 @@ def test_no_file_surprises_the_reader(tmp_path_factory: pytest.TempPathFactory, 
             assert read_header(path).ms >= 1
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.integers(1, 4000), st.sampled_from([8000, 16000, 22050, 44100]), st.integers(1, 2), st.integers(1, 4))
 def test_the_header_agrees_with_the_standard_library(
     tmp_path_factory: pytest.TempPathFactory, frames: int, rate: int, channels: int, width: int
