@@ -165,7 +165,7 @@ class Player:
         problems = told(self.hushed, reaction.traces)
         stored = json.dumps(reaction.answer.get("TransactionAttributes") or {})
         problems += [
-            f"R10: {text} is in TransactionAttributes" for text in self.script.never_saved if _occurs(text, stored)
+            f"R10: {text} is in TransactionAttributes" for text in self.script.never_saved if occurs(text, stored)
         ]
         return problems
 
@@ -197,7 +197,7 @@ def harmless(answer: dict[str, Any]) -> bool:
 
 def told(secrets: frozenset[str], traces: str) -> list[str]:
     """Which of *secrets* a log gives away (R10)."""
-    return [f"R10: {text} is in the log output" for text in sorted(secrets) if _occurs(text, traces)]
+    return [f"R10: {text} is in the log output" for text in sorted(secrets) if occurs(text, traces)]
 
 
 def hushed(script: Script) -> frozenset[str]:
@@ -210,7 +210,7 @@ def hushed(script: Script) -> frozenset[str]:
     return frozenset(text for text in texts if text)
 
 
-def _occurs(text: str, where: str) -> bool:
+def occurs(text: str, where: str) -> bool:
     if text not in where:
         return False
     edge = r"(?<![0-9])" if text[0].isdigit() else ""

@@ -38,8 +38,16 @@ def _schema_problems(text: str, name: str) -> tuple[str, ...]:
 
 
 def check_event(event: Mapping[str, Any]) -> list[str]:
-    """Is the harness's own event one that the service could send?"""
-    return list(_schema_problems(json.dumps(event, sort_keys=True), "events.schema.json"))
+    """Is this an event that the service could send? What differs in each (number, saved call) is judged here."""
+    details = event["CallDetails"]
+    problems = [] if isinstance(event["Sequence"], int) and event["Sequence"] >= 0 else ["Sequence is no whole number"]
+    saved = details.get("TransactionAttributes")
+    if saved is not None:
+        texts = isinstance(saved, dict) and all(isinstance(one, str) for one in [*saved, *saved.values()])
+        problems += [] if texts and saved else ["TransactionAttributes are no map of texts"]
+        details = {**details, "TransactionAttributes": {"x": "y"}}
+    plain = {**event, "Sequence": 1, "CallDetails": details}
+    return problems + list(_schema_problems(json.dumps(plain, sort_keys=True), "events.schema.json"))
 
 
 def check_answer(event: Mapping[str, Any], answer: Any) -> list[str]:

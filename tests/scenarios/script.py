@@ -60,6 +60,7 @@ class Step:
     status: str = ""
     sent: int = 0
     stored: str = ""
+    by: str = ""
     at: datetime | None = None
     after: float = 1.0
     expect: tuple[Wanted, ...] | None = None
@@ -141,12 +142,23 @@ def all_scripts() -> tuple[Script, ...]:
     )
 
 
+@cache
+def extra_scripts() -> tuple[Script, ...]:
+    """Every script below ``extra/``."""
+    folders = sorted(path.parent for path in (HERE / "extra").glob("*/script.yaml"))
+    return tuple(script for folder in folders for script in load_scripts(folder))
+
+
+@cache
+def _by_name() -> Mapping[str, Script]:
+    return {script.name: script for script in (*all_scripts(), *extra_scripts())}
+
+
 def script_named(name: str) -> Script:
     """The script called *name*."""
-    for script in load_scripts(HERE / name[:3]):
-        if script.name == name:
-            return script
-    raise ScriptError(f"no script {name}")
+    if name not in _by_name():
+        raise ScriptError(f"no script {name}")
+    return _by_name()[name]
 
 
 def _script(data: Mapping[str, Any], raw: Mapping[str, Any], folder: Path, where: str) -> Script:

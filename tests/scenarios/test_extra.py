@@ -13,7 +13,7 @@ import pytest
 
 from .engine import plan_text, runtime_for
 from .harness import Run, play
-from .script import HERE, Script, load_scripts, script_named
+from .script import Script, extra_scripts, script_named
 from .stubs import StubServices
 from .variations import (
     altered,
@@ -29,16 +29,9 @@ from .worker import FreshProcesses
 
 
 @cache
-def extra_scripts() -> tuple[Script, ...]:
-    """Every script below ``extra/``."""
-    folders = sorted(path.parent for path in (HERE / "extra").glob("*/script.yaml"))
-    return tuple(script for folder in folders for script in load_scripts(folder))
-
-
-@cache
 def good(name: str) -> Run:
     """The plain run of the script called *name*."""
-    script = next(script for script in extra_scripts() if script.name == name)
+    script = script_named(name)
     return play(script, runtime_for(script))
 
 

@@ -172,15 +172,16 @@ def _hang_up(desk: Desk, sent: Sent, leg: Leg) -> None:
     others = [one for one in desk.connected() if one.tag != leg.tag]
     meeting = desk.joined.startswith("meeting")
     left = desk.leave(leg, code, "flow")
+    extra: list[Leg] = []
     if meeting and leg.tag == "LEG-A":
         desk.lean("59 meeting")
-        _drop_others(desk)
+        extra = _drop_others(desk)
         others = []
     if not others:  # rules 12 and 59
         desk.lean("59" if before else "12")
         desk.clear()
         desk.stop()
-        desk.tell_hangup(left, code)
+        _tell_end(desk, left, code, extra)
     elif meeting:  # rule 61
         desk.lean("61")
         desk.report(sent, left, DONE)
@@ -225,21 +226,18 @@ def party_leaves(desk: Desk, leg: Leg, code: int) -> None:
     elif joined:
         desk.lean("65" if meeting else "63")
     desk.clear()
-    if meeting and extra:
-        desk.lean("64 second")
-        if desk.switches.meeting_second_hangup == "yes":
-            _tell_two(desk, left, code)
-            return
-    desk.tell_hangup(left, code)
+    _tell_end(desk, left, code, extra if meeting else [])
 
 
-def _tell_two(desk: Desk, first: Leg, code: int) -> None:
-    """Rule 64 with ``meeting_second_hangup``: the second HANGUP is the last event."""
+def _tell_end(desk: Desk, first: Leg, code: int, taken_along: list[Leg]) -> None:
+    """HANGUP of a leg; with ``meeting_second_hangup`` the meeting leg it takes along has the last event (rule 64)."""
     desk.tell_hangup(first, code)
-    desk.queue = (*desk.queue[:-1], desk.queue[-1]._replace(final=False))
-    other = desk.leg("LEG-B")
-    if other is not None:
-        desk.tell_hangup(other, 0)
+    if not taken_along:
+        return
+    desk.lean("64 second")
+    if desk.switches.meeting_second_hangup == "yes":
+        desk.queue = (*desk.queue[:-1], desk.queue[-1]._replace(final=False))
+        desk.tell_hangup(taken_along[0], 0)
 
 
 def _last_report(desk: Desk, running: Running, leg: Leg) -> None:
