@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sma_flows.simulator.desk import Desk, dumps
+from sma_flows.simulator.desk import Desk, sent
 from sma_flows.simulator.driver import Phone
 from sma_flows.simulator.messages import Break, Deliver, Elapse, Gone, Stray
-from sma_flows.simulator.model import Network, Sent, World
+from sma_flows.simulator.model import Network, Sent, World, dumps
 
 from .engine import Engine, Reaction
 from .exceptions import NOTHING_KNOWN
@@ -317,7 +317,7 @@ class NetworkPlayer:
         return {"SchemaVersion": "1.0"}
 
     def _react(self, line: Line, event: dict[str, Any]) -> object:
-        deliver = next(entry.value for entry in reversed(line.phone.transcript) if isinstance(entry.value, Deliver))
+        deliver = next(one.value for one in reversed(line.phone.transcript) if isinstance(one.value, Deliver))
         if deliver.attempt > 1:
             self.asked = (line, deliver.attempt, False, deliver.number)
             return self._again(line, deliver)
@@ -344,7 +344,7 @@ class NetworkPlayer:
             line.used.append(event)
         self._expect(line, event, actions, reaction, turn)
         if actions:
-            line.lists.append([Sent(one["Type"], dumps(one["Parameters"]), event_leg(event)) for one in actions])
+            line.lists.append([sent(one["Type"], event_leg(event), one["Parameters"])[0] for one in actions])
         saved = answer.get("TransactionAttributes", event["CallDetails"].get("TransactionAttributes"))
         line.kept[index] = copy.deepcopy(saved)
         return self._prepared(line, deliver.number, answer)
@@ -575,7 +575,7 @@ class NetworkPlayer:
 
     def leaves(self, line: Line, tag: str) -> None:
         """A leg has left, and the service has not said so yet."""
-        desk = Desk.of(line.network)
+        desk = Desk(line.network, set().add)
         leg = desk.leg(tag)
         if leg is not None and not leg.gone:
             desk.leave(leg, 0, "party")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sma_flows.protocol.check import ALWAYS_REPORTING
-from sma_flows.simulator.desk import Desk
+from sma_flows.simulator.desk import Desk, sent
 from sma_flows.simulator.messages import BotResult, Callee, Gone, MeetingEnds, OutboundCall, Refused
 from sma_flows.simulator.model import Sent
 
@@ -203,7 +203,7 @@ class Stimuli:
         if not self.player.until(line, listens):
             raise ScenarioError(f"{name}: nobody listens for keys on {tag}: {step.digits} would be lost")
         listener = next(one for one in line.network.listeners if one.leg == tag)
-        pattern = listener.action.parameters()["InputDigitsRegex"]
+        pattern = listener.action.data["InputDigitsRegex"]
         if step.shape != "flushed" and not re.search(pattern, step.digits or ""):
             raise ScenarioError(f"{name}: the listener on {tag} waits for {pattern}: {step.digits} would be lost")
         line.phone.press(step.digits or "", tag)
@@ -282,18 +282,18 @@ class Stimuli:
             for place, one in enumerate(actions)
         )
 
-    def _meant(self, line: Line, sent: Sent, step: Step) -> bool:
-        if sent.type != step.action or (step.leg and self._target(line, sent) != f"LEG-{step.leg}"):
+    def _meant(self, line: Line, action: Sent, step: Step) -> bool:
+        if action.type != step.action or (step.leg and self._target(line, action) != f"LEG-{step.leg}"):
             return False
-        return all(value in sent.params for value in step.match.values())
+        return all(value in action.params for value in step.match.values())
 
     @staticmethod
-    def _target(line: Line, sent: Sent) -> str:
-        params = sent.parameters()
+    def _target(line: Line, action: Sent) -> str:
+        params = action.data
         for leg in line.network.legs:
             if leg.call_id == params.get("CallId"):
                 return leg.tag
-        return str(params.get("ParticipantTag") or sent.leg)
+        return str(params.get("ParticipantTag") or action.leg)
 
     # -- events by hand ----------------------------------------------------------------------------------------------
 
@@ -309,20 +309,22 @@ class Stimuli:
             return {"Type": kind, "Parameters": {"Arguments": dict(step.arguments)}}
         if not step.event.startswith("ACTION_"):
             return None
-        sent = self._sent(line, step)
-        data = Desk.of(network).echo(sent, network.leg(self._target(line, sent)) or leg)
+        action = self._sent(line, step)
+        data: dict[str, Any] = json.loads(
+            Desk(network, set().add).echo(action, network.leg(self._target(line, action)) or leg)
+        )
         if step.event == "ACTION_SUCCESSFUL":
-            return data | self._results(step, sent)
+            return data | self._results(step, action)
         if step.event == "ACTION_FAILED":
             data |= {"ErrorType": step.error or "SystemException", "ErrorMessage": step.message or "System error"}
         return data
 
     @staticmethod
-    def _results(step: Step, sent: Sent) -> dict[str, Any]:
+    def _results(step: Step, action: Sent) -> dict[str, Any]:
         if step.action in (*QUESTIONS, "ReceiveDigits"):
             return {"ReceivedDigits": step.digits or ""}
         if step.action == "RecordAudio":
-            bucket = step.bucket or sent.parameters()["RecordingDestination"]["BucketName"]
+            bucket = step.bucket or action.data["RecordingDestination"]["BucketName"]
             return {"RecordingDestination": {"Type": "S3", "BucketName": bucket, "Key": step.key or "recording.wav"}}
         return {}
 
@@ -335,5 +337,5 @@ class Stimuli:
                 return fits[-1]
         if step.action == "Hangup":
             leg = line.network.leg(f"LEG-{step.leg or 'A'}") or line.network.legs[0]
-            return Sent("Hangup", json.dumps({"CallId": leg.call_id}), leg.tag)
+            return sent("Hangup", leg.tag, {"CallId": leg.call_id})[0]
         raise ScenarioError(f"{self.player.script.name}: {step.event} of {step.action}, but no list had such an action")
