@@ -73,10 +73,11 @@ bench: $(VENV)/.developer  ## measure, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
 # `sam build` calls this with a folder of its own, see flows/Makefile. PREVIOUS: plans whose calls may still run.
+# HOLD=yes: new calls stay with them until `sma-flows rollout` gives the new revisions a share.
 OUTPUT ?= build/function
 
 build: $(VENV)/.installed  ## build the Lambda function into build/function
-	@$(BIN)/sma-flows build flows -o "$(OUTPUT)" $(addprefix --previous ,$(PREVIOUS))
+	@$(BIN)/sma-flows build flows -o "$(OUTPUT)" $(addprefix --previous ,$(PREVIOUS)) $(if $(HOLD),--hold)
 
 resources: $(VENV)/.installed
 	@$(BIN)/sma-flows build --resources -o "$(or $(filter-out build/function,$(OUTPUT)),build/resources)"

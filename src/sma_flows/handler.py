@@ -89,6 +89,8 @@ class Handler:
         for warning in opened.warnings:
             self.logger.warning(warning)
         self.program, self.services = Program.load(opened.plan, env), opened.services
+        for warning in self.program.warnings:
+            self.logger.warning(warning)
 
     def answer(self, event: object, context: object = None) -> dict[str, Any]:
         """The answer to one event, whatever it is. Never raises."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.errors import PlanError
@@ -36,13 +36,15 @@ class Plan:
     """A bundle of compiled flows.
 
     ``routes`` decide which flow a new call gets, top down; ``flows`` maps a flow's name to its current revision;
-    ``revisions`` maps a revision (12 hexadecimal digits) to the compiled flow.
+    ``revisions`` maps a revision (12 hexadecimal digits) to the compiled flow. ``candidates`` maps a flow's name to a
+    revision that gets the share of new calls that a roll-out gives it (:mod:`sma_flows.runtime.rollout`).
     """
 
     name: str
     routes: tuple[dict[str, Any], ...]
     flows: dict[str, str]
     revisions: dict[str, FlowPlan]
+    candidates: dict[str, str] = field(default_factory=dict)
 
     def flow(self, name: str) -> FlowPlan:
         """The current revision of the flow called *name*.
@@ -55,15 +57,21 @@ class Plan:
         except KeyError:
             raise PlanError(f"the plan has no flow '{name}'; it holds {', '.join(sorted(self.flows))}") from None
 
+    @property
+    def in_use(self) -> dict[str, str]:
+        """The revisions that new calls can get, each with its flow's name: the current ones and the candidates."""
+        return {revision: name for of in (self.flows, self.candidates) for name, revision in of.items()}
+
     def to_json(self) -> dict[str, Any]:
         """The plan as one JSON object, ready for :func:`json.dumps`."""
-        return {
+        written: dict[str, Any] = {
             "format": FORMAT,
             "name": self.name,
             "routes": list(self.routes),
             "flows": self.flows,
             "revisions": self.revisions,
         }
+        return written | {"candidates": self.candidates} if self.candidates else written
 
     def dumps(self) -> str:
         """Deterministic text: same plan, same bytes. One trailing line feed."""
@@ -89,10 +97,13 @@ class Plan:
         for revision, flow in revisions.items():
             if not isinstance(flow, dict) or not isinstance(flow.get("states"), dict) or "start" not in flow:
                 raise PlanError(f"the plan is damaged: revision {revision} has no states; compile the flows again")
-        missing = [name for name, revision in flows.items() if revision not in revisions]
+        candidates = data.get("candidates", {})
+        if not isinstance(candidates, dict):
+            raise PlanError("the plan is damaged: candidates are no revisions by flow; compile the flows again")
+        missing = [name for of in (flows, candidates) for name, revision in of.items() if revision not in revisions]
         if missing:
             raise PlanError(f"the plan is damaged: no revision for {', '.join(sorted(missing))}; compile again")
-        return cls(str(data.get("name", "")), tuple(routes), dict(flows), dict(revisions))
+        return cls(str(data.get("name", "")), tuple(routes), dict(flows), dict(revisions), dict(candidates))
 
     @classmethod
     def loads(cls, text: str | bytes) -> Plan:

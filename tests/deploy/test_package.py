@@ -120,12 +120,23 @@ def test_what_was_built_before_is_replaced_whole(tmp_path: Path) -> None:
 def test_two_files_for_one_place_are_refused(flows_plan: Plan, tmp_path: Path) -> None:
     clash = tmp_path / "flows" / "jmespath"
     clash.mkdir(parents=True)
-    (clash / "__init__.py").write_text("")
+    (clash / "__init__.py").write_text("def mine(): ...\n")
     revision, flow = next((r, f) for r, f in flows_plan.revisions.items() if f["name"] == "dial-in")
     hooks = {"mine": {"python": "jmespath:mine", "outcomes": {"done": {}}}}
     plan = Plan("x", (), {"dial-in": revision}, {revision: {**flow, "hooks": hooks}})
     with pytest.raises(BuildError, match="comes from jmespath and from the flows' hooks"):
         build_function(plan, tmp_path / "flows", tmp_path / "out", byte_code="none")
+
+
+def test_a_revision_that_takes_calls_needs_its_functions(flows_plan: Plan, tmp_path: Path) -> None:
+    """Otherwise the plan would not load, and every caller would hear the last goodbye."""
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks" / "conferences.py").write_text("def another(): ...\n")
+    revision = flows_plan.flows["dial-in"]
+    plan = Plan("x", (), {"dial-in": revision}, {revision: flows_plan.revisions[revision]})
+    with pytest.raises(BuildError, match=r"runs 'hooks.conferences:verify_pin' .* has no such function"):
+        build_function(plan, tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def a_wheel(folder: Path, name: str, body: str) -> None:

@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "fidelity",
     "build",
     "runtime",
+    "rollout",
 )
 """In the order of work: write, understand, look, try."""
 

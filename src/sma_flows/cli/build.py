@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sma_flows.cli.check import existing, something, verdict
-from sma_flows.cli.compile import previous_plan
+from sma_flows.cli.compile import held, previous_plan
 from sma_flows.cli.console import FindingsError, WrongUsage, busy, err, exit_with, say_json, show
 from sma_flows.cli.load import root_of
 from sma_flows.compiler import compile_paths
@@ -45,6 +45,7 @@ Exit codes: 0 built, 1 errors in the flows (nothing is built), 2 wrong usage or 
 )
 @click.option("--previous", multiple=True, type=click.Path(path_type=Path), help="A plan whose calls may still run.")
 @click.option("--keep", default=3, show_default=True, type=click.IntRange(0, 100), help="Previous revisions per flow.")
+@click.option("--hold", is_flag=True, help="New calls stay with --previous until `sma-flows rollout` gives a share.")
 @click.option("--runtime", default=RUNTIME, show_default=True, help="The Lambda runtime, as in template.yaml.")
 @click.option(
     "--byte-code",
@@ -66,6 +67,7 @@ def command(
     output: Path,
     previous: tuple[Path, ...],
     keep: int,
+    hold: bool,
     runtime: str,
     byte_code: str,
     requirements: Path | None,
@@ -85,7 +87,7 @@ def command(
             else:
                 if path is None:
                     raise WrongUsage("name the flows to build: sma-flows build flows/ -o build/function")
-                plan = _plan(path, previous, keep)
+                plan = _plan(path, previous, keep, hold)
                 root = root_of(Path(path))
                 beside = root / "requirements.txt"
                 requirements = requirements or (beside if beside.is_file() else None)
@@ -99,9 +101,10 @@ def command(
     exit_with(0)
 
 
-def _plan(path: str, previous: tuple[Path, ...], keep: int) -> Plan:
+def _plan(path: str, previous: tuple[Path, ...], keep: int, hold: bool) -> Plan:
     plans = [previous_plan(each) for each in previous]
-    result = compile_paths(existing((path,)), plans, keep)
+    held(hold, previous, plans)
+    result = compile_paths(existing((path,)), plans, keep, hold)
     something(result, (path,))
     found = [one for one in result.diagnostics if one.severity != "note"]
     if found:
@@ -133,13 +136,15 @@ def _report(built: Built, zipped: int, runtime: str, as_json: bool) -> None:
                 "byte_code": built.byte_code,
                 "packages": dict(built.packages),
                 "flows": dict(built.flows),
+                "candidates": dict(built.candidates),
             }
         )
         return
     show(f"{built.folder}: {built.files} files, {built.size / 1e6:.1f} MB, {zipped / 1e6:.2f} MB zipped")
     show(f"digest {built.digest[:16]}")
+    candidates = dict(built.candidates)
     for name, revision in built.flows:
-        show(f"  {name} {revision}")
+        show(f"  {name} {revision}{f', candidate {candidates[name]}' if name in candidates else ''}")
     for name, version in built.packages:
         show(f"  {name} {version}")
     if not built.byte_code:

@@ -18,13 +18,14 @@ from sma_flows.plan import Plan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["command", "previous_plan"]
+__all__ = ["command", "held", "previous_plan", "write_plan"]
 
 EXAMPLES = """\b
 Examples:
   sma-flows compile flows/ -o build/plan.json
   sma-flows compile flows/dial-in.yaml -o build/dial-in.json
   sma-flows compile flows/ -o build/plan.json --previous deployed.json --keep 3
+  sma-flows compile flows/ -o build/plan.json --previous deployed.json --hold
 
 \b
 The same files give the same bytes. Calls that are in progress during a deployment go on with the revision they began
@@ -40,8 +41,11 @@ Exit codes: 0 compiled, 1 errors found (nothing is written), 2 wrong usage.
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where the plan is written.")
 @click.option("--previous", multiple=True, type=click.Path(path_type=Path), help="A plan whose calls may still run.")
 @click.option("--keep", default=3, show_default=True, type=click.IntRange(0, 100), help="Previous revisions per flow.")
+@click.option("--hold", is_flag=True, help="New calls stay with --previous until `sma-flows rollout` gives a share.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
-def command(paths: tuple[str, ...], output: Path, previous: tuple[Path, ...], keep: int, as_json: bool) -> None:
+def command(
+    paths: tuple[str, ...], output: Path, previous: tuple[Path, ...], keep: int, hold: bool, as_json: bool
+) -> None:
     """Compile flow files, bundles and folders of them into one plan, and say what is known about each flow.
 
     The facts: states, the longest list of actions, the most bytes that a call can save, and how many states are
@@ -49,8 +53,9 @@ def command(paths: tuple[str, ...], output: Path, previous: tuple[Path, ...], ke
     """
     given = existing(paths)
     plans = [previous_plan(path) for path in previous]
+    held(hold, previous, plans)
     with busy(f"Compiling {', '.join(paths)}"):
-        result = compile_paths(given, plans, keep)
+        result = compile_paths(given, plans, keep, hold)
     something(result, paths)
     if result.diagnostics:
         text = render_text(result.diagnostics, result.sources, colour=err().is_terminal)
@@ -58,7 +63,7 @@ def command(paths: tuple[str, ...], output: Path, previous: tuple[Path, ...], ke
     if result.plan is None:
         raise FindingsError(f"{verdict(result.diagnostics, len(result.sources))}; nothing was written.")
     text = result.plan.dumps()
-    _write(output, text)
+    write_plan(output, text)
     facts = _facts(result.plan)
     if as_json:
         say_json({"plan": str(output), "bytes": len(text.encode()), "flows": facts})
@@ -80,7 +85,22 @@ def previous_plan(path: Path) -> Plan:
         raise WrongUsage(f"--previous {error}") from None
 
 
-def _write(output: Path, text: str) -> None:
+def held(hold: bool, paths: Sequence[Path], plans: Sequence[Plan]) -> None:
+    """Refuse --hold where it is not clear what new calls are to stay with.
+
+    Raises:
+        WrongUsage: there is no plan of before, or it holds a roll-out that is not over.
+    """
+    if hold and not plans:
+        raise WrongUsage("--hold keeps new calls with the deployed plan: name it with --previous.")
+    if hold and plans[0].candidates:
+        raise WrongUsage(
+            f"{paths[0]} holds a roll-out ({', '.join(sorted(plans[0].candidates))}): write it as it is in effect with "
+            "`sma-flows rollout fetch`, then name that file."
+        )
+
+
+def write_plan(output: Path, text: str) -> None:
     """Write the plan at once or not at all: a function may be reading the old one."""
     beside = output.with_name(f".{output.name}.new")
     try:
@@ -92,9 +112,9 @@ def _write(output: Path, text: str) -> None:
 
 
 def _facts(plan: Plan) -> list[dict[str, Any]]:
-    """What is known about each flow, current revisions only; ``previous`` counts the older ones."""
+    """What is known about each flow, of the revision that was compiled; ``previous`` counts the older ones."""
     found = []
-    for name, revision in sorted(plan.flows.items()):
+    for name, revision in sorted({**plan.flows, **plan.candidates}.items()):
         flow = plan.revisions[revision]
         older = sum(1 for other, each in plan.revisions.items() if each["name"] == name and other != revision)
         found.append({"flow": name, "revision": revision, "previous": older, **flow.get("facts", {})})

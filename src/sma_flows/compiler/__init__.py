@@ -59,17 +59,20 @@ class CompileResult:
         return not has_errors(self.diagnostics)
 
 
-def compile_paths(paths: Sequence[Path | str], previous: Sequence[Plan] = (), keep: int = 3) -> CompileResult:
+def compile_paths(
+    paths: Sequence[Path | str], previous: Sequence[Plan] = (), keep: int = 3, hold: bool = False
+) -> CompileResult:
     """Compile flow files, bundle files or folders of them into one plan.
 
     `previous` are plans whose calls may still run, newest first; `keep` revisions of each of their flows stay in the
-    new plan. Author mistakes never raise: they are in `diagnostics`, in source order.
+    new plan. With `hold` new calls go on with the revisions of before until a roll-out gives the new ones a share.
+    Author mistakes never raise: they are in `diagnostics`, in source order.
     """
     loaded, found = _check(paths)
     if has_errors(found):
         return _result(None, loaded, found)
     lowered = {flow.name: lower_flow(flow) for flow in loaded.outer}
-    return _result(assemble(loaded, lowered, previous, keep), loaded, found)
+    return _result(assemble(loaded, lowered, previous, keep, hold), loaded, found)
 
 
 def check_paths(paths: Sequence[Path | str]) -> CompileResult:

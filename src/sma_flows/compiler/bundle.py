@@ -14,29 +14,38 @@ from sma_flows.plan import FlowPlan, Plan, revision_of
 __all__ = ["assemble", "routes_of"]
 
 
-def assemble(loaded: Loaded, lowered: Mapping[str, FlowPlan], previous: Sequence[Plan], keep: int) -> Plan:
+def assemble(
+    loaded: Loaded, lowered: Mapping[str, FlowPlan], previous: Sequence[Plan], keep: int, hold: bool = False
+) -> Plan:
     """The plan of compiled flows by name.
 
     `previous` are older plans, newest first: up to `keep` of their revisions of each flow stay, so that calls that
-    started with one can end with it. Flows that are gone keep theirs too.
+    started with one can end with it. Flows that are gone keep theirs too. With `hold` a flow that has changed stays at
+    the current revision of the newest plan that has it; the new revision is its candidate (decision 35).
     """
     flows = {name: revision_of(flow) for name, flow in lowered.items()}
     revisions = {flows[name]: flow for name, flow in lowered.items()}
+    candidates: dict[str, str] = {}
+    for name, new in list(flows.items()) if hold else ():
+        older = next((plan for plan in previous if name in plan.flows), None)
+        if older is not None and older.flows[name] != new:
+            flows[name], candidates[name] = older.flows[name], new
+            revisions[flows[name]] = older.flow(name)
     kept: dict[str, list[str]] = {}
     for plan in previous:
         for revision in _newest_first(plan):
             flow = plan.revisions[revision]
-            older = kept.setdefault(str(flow.get("name", "")), [])
-            if revision not in revisions and len(older) < keep:
+            places = kept.setdefault(str(flow.get("name", "")), [])
+            if revision not in revisions and len(places) < keep:
                 revisions[revision] = flow
-                older.append(revision)
-    name = next(iter(lowered)) if len(lowered) == 1 else "bundle"
-    return Plan(name, tuple(routes_of(loaded)), flows, revisions)
+                places.append(revision)
+    title = next(iter(lowered)) if len(lowered) == 1 else "bundle"
+    return Plan(title, tuple(routes_of(loaded)), flows, revisions, candidates)
 
 
 def _newest_first(plan: Plan) -> list[str]:
-    """A plan's current revisions, then those it kept, in its own order."""
-    current = list(dict.fromkeys(plan.flows.values()))
+    """A plan's current revisions and candidates, then those it kept, in its own order."""
+    current = list(plan.in_use)
     return [*current, *(revision for revision in plan.revisions if revision not in current)]
 
 

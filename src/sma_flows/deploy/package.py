@@ -32,6 +32,7 @@ from typing import Any, Final
 import sma_flows
 from sma_flows.deploy.distributions import OWN, closure, files_of, lambda_markers
 from sma_flows.errors import BuildError
+from sma_flows.hooks.load import python_hooks
 from sma_flows.plan import Plan
 
 __all__ = [
@@ -79,6 +80,7 @@ class Built:
     byte_code: str
     packages: tuple[tuple[str, str], ...]
     flows: tuple[tuple[str, str], ...] = ()
+    candidates: tuple[tuple[str, str], ...] = ()
 
 
 def build_function(
@@ -99,6 +101,7 @@ def build_function(
         BuildError: the folder holds something else, a package is missing, two files want the same place, or an
             interpreter is required and there is none.
     """
+    _hooks_are_there(plan, hooks_root)
     interpreter = _interpreter(runtime, byte_code)
     _empty(output)
     placed = _Placer(output)
@@ -111,8 +114,7 @@ def build_function(
     if requirements is not None:
         _fetch(requirements, output, runtime, placed)
     names = tuple((each.name, each.version) for each in packages)
-    flows = tuple(sorted(plan.flows.items()))
-    return _finish(output, runtime, interpreter, names, flows)
+    return _finish(output, runtime, interpreter, names, plan)
 
 
 def build_resources(output: Path, *, runtime: str = RUNTIME, byte_code: str = "auto") -> Built:
@@ -124,7 +126,7 @@ def build_resources(output: Path, *, runtime: str = RUNTIME, byte_code: str = "a
     interpreter = _interpreter(runtime, byte_code)
     _empty(output)
     _Placer(output).copy(_own_modules(RESOURCES), OWN)
-    return _finish(output, runtime, interpreter, (), ())
+    return _finish(output, runtime, interpreter, ())
 
 
 def live_modules(start: str) -> list[str]:
@@ -302,6 +304,38 @@ def _sources(folder: Path) -> list[Path]:
     return [path for path in _files(folder) if not _LEFT_OUT & set(path.relative_to(folder).parts)]
 
 
+def _hooks_are_there(plan: Plan, root: Path) -> None:
+    """Look for the functions of every revision that new calls can get, without running anything.
+
+    The compiler has looked for those of the flows that it read. A revision of before that still takes calls names
+    functions, too: without them the plan would not load, and every caller would hear the last goodbye.
+    """
+    for revision, flow in plan.in_use.items():
+        for name, declared in python_hooks(plan.revisions[revision]).items():
+            module, _, function = declared.partition(":")
+            base = root.joinpath(*module.split("."))
+            file = next((file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()), None)
+            if file is None or function not in _top_names(file):
+                raise BuildError(
+                    f"revision {revision} of '{flow}' runs '{declared}' for its hook '{name}', and "
+                    f"{file or f'{module} below {root}'} has no such function: keep it until that revision takes no "
+                    "new calls"
+                )
+
+
+def _top_names(file: Path) -> set[str]:
+    """What a Python file defines, assigns or imports at its top level."""
+    found: set[str] = set()
+    for node in ast.parse(file.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
 def _fetch(requirements: Path, output: Path, runtime: str, placed: _Placer) -> None:
     beside = output.parent / f".{output.name}.requirements"
     shutil.rmtree(beside, ignore_errors=True)
@@ -329,14 +363,17 @@ def _finish(
     runtime: str,
     interpreter: str | None,
     packages: tuple[tuple[str, str], ...],
-    flows: tuple[tuple[str, str], ...],
+    plan: Plan | None = None,
 ) -> Built:
+    flows = tuple(sorted(plan.flows.items())) if plan is not None else ()
+    candidates = tuple(sorted(plan.candidates.items())) if plan is not None else ()
     contents: dict[str, Any] = {
         "sma-flows": sma_flows.__version__,
         "runtime": runtime,
         "byte_code": interpreter is not None,
         "packages": dict(packages),
         "flows": dict(flows),
+        "candidates": dict(candidates),
     }
     (output / CONTENTS).write_text(json.dumps(contents, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     if interpreter is not None:
@@ -347,7 +384,7 @@ def _finish(
     files = _files(output)
     size = sum(path.stat().st_size for path in files)
     byte_code = runtime.removeprefix("python") if interpreter is not None else ""
-    return Built(output, len(files), size, digest_of(output), byte_code, packages, flows)
+    return Built(output, len(files), size, digest_of(output), byte_code, packages, flows, candidates)
 
 
 def _compile(output: Path, interpreter: str) -> None:

@@ -47,9 +47,9 @@ def load_hooks(plan: Plan, roots: Sequence[Path]) -> LoadedHooks:
     """Find every Python hook of *plan* below one of *roots*; the first root that has the file is taken.
 
     Raises:
-        PlanError: a current revision names a function that is not there.
+        PlanError: a revision that new calls can get names a function that is not there.
     """
-    current = {revision: name for name, revision in plan.flows.items()}
+    current = plan.in_use
     functions: dict[HookKey, Callable[..., object]] = {}
     disabled: list[str] = []
     for revision, flow in plan.revisions.items():

@@ -14,6 +14,7 @@ from sma_flows.errors import PlanError
 from sma_flows.protocol.events import Invocation
 from sma_flows.runtime.ask import Secret
 from sma_flows.runtime.nodes import VERBS, Node
+from sma_flows.runtime.rollout import ROLLOUT, Rollout
 from sma_flows.runtime.speech import Speech
 from sma_flows.runtime.values import MismatchError, Value, coerce, compile_condition, compile_value, show
 
@@ -208,7 +209,7 @@ class FlowProgram:
 
 
 class Program:
-    """A bundle ready to run: routes, current flows, previous revisions."""
+    """A bundle ready to run: routes, current flows, candidates, previous revisions."""
 
     def __init__(self, plan: Plan, env: Mapping[str, str]) -> None:
         self.plan = plan
@@ -218,6 +219,12 @@ class Program:
         for route in plan.routes:
             wanted = route.get("to") or route.get("rule")
             self._routes.append((route, compile_value(wanted, self.env) if wanted else None))
+        self._rollout = Rollout(plan, self.env.get(ROLLOUT, ""))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the operator should know."""
+        return self._rollout.warnings
 
     @classmethod
     def load(cls, plan: Plan, env: Mapping[str, str]) -> Program:
@@ -227,7 +234,7 @@ class Program:
             PlanError: environment values are missing that a current flow or a route needs; all of them are named.
         """
         missing: dict[str, list[str]] = {}
-        for name, revision in plan.flows.items():
+        for revision, name in plan.in_use.items():
             for key in plan.revisions[revision].get("env", {}).get("required", ()):
                 if not env.get(key):
                     missing.setdefault(key, []).append(name)
@@ -236,7 +243,9 @@ class Program:
             if wanted and wanted[0] == "env" and not env.get(wanted[1]):
                 missing.setdefault(wanted[1], []).append("routes")
         if missing:
-            names = "; ".join(f"{key} (used by {', '.join(flows)})" for key, flows in sorted(missing.items()))
+            names = "; ".join(
+                f"{key} (used by {', '.join(dict.fromkeys(flows))})" for key, flows in sorted(missing.items())
+            )
             raise PlanError(f"environment values are missing: {names}. Set them, or locally write them to local.env")
         return cls(plan, env)
 
@@ -256,9 +265,10 @@ class Program:
         return None if revision is None else self.flow(revision)
 
     def route(self, event: Invocation, entry: str) -> FlowProgram | None:
-        """The flow for a new call: the first route that fits, top down."""
+        """The flow for a new call: the first route that fits, top down; its candidate for the calls it is to get."""
         for route, wanted in self._routes:
-            flow = self.current(route["flow"])
+            revision = self._rollout.revision(route["flow"], event.transaction, self.plan.flows)
+            flow = None if revision is None else self.flow(revision)
             if flow is None or flow.entry != entry:
                 continue
             if "to" in route:
