@@ -117,11 +117,14 @@ def test_the_front_is_the_invoke_operation(pool: Pool) -> None:
             "lambda", endpoint_url=address, config=Config(retries={"total_max_attempts": 1, "mode": "standard"})
         )
         answer = client.invoke(FunctionName="sma-flows", Payload=json.dumps(one))
-        assert json.loads(answer["Payload"].read()) == pool.invoke(one)
+        with answer["Payload"] as payload:
+            assert json.loads(payload.read()) == pool.invoke(one)
         broken = client.invoke(FunctionName="sma-flows", Payload=b"{")
+        broken["Payload"].close()
         assert broken["FunctionError"] == "Unhandled"
         with pytest.raises(ClientError):
             client.get_function(FunctionName="sma-flows")
+        client.close()
 
 
 def test_the_front_says_when_all_environments_are_busy(pool: Pool) -> None:

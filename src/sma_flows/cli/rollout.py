@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 EXAMPLES = """\b
-In this order:
+Examples, in this order:
   sma-flows rollout fetch -f FUNCTION -o deployed.json    what is deployed, as it is in effect
   PREVIOUS=deployed.json HOLD=yes sam build && sam deploy  both revisions; nothing changes for callers
   sma-flows rollout set front-desk 5 -f FUNCTION           every twentieth new call gets the new one
@@ -40,7 +40,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @click.group("rollout", short_help="Show and set how many new calls get a new revision.", epilog=EXAMPLES)
 def command() -> None:
-    """Roll new revisions out step by step, and take them back."""
+    """Roll new revisions out step by step, and take them back. Every command takes --json."""
 
 
 def _options(function: Command) -> Command:
