@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 EXAMPLES = """\b
-Examples, in this order:
+Examples:
   sma-flows rollout fetch -f FUNCTION -o deployed.json    what is deployed, as it is in effect
   PREVIOUS=deployed.json HOLD=yes sam build && sam deploy  both revisions; nothing changes for callers
   sma-flows rollout set front-desk 5 -f FUNCTION           every twentieth new call gets the new one

@@ -11,6 +11,7 @@ since it was published is left alone.
 from __future__ import annotations
 
 import io
+import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
@@ -137,6 +138,9 @@ def download(address: str) -> bytes:
     try:
         with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - the address that Lambda gave
             data: bytes = answer.read(MOST_BYTES + 1)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise BuildError(f"the code of the function cannot be downloaded (status {error.code})") from None
     except OSError as error:
         raise BuildError(f"the code of the function cannot be downloaded ({type(error).__name__})") from None
     if len(data) > MOST_BYTES:
