@@ -29,6 +29,11 @@ MAX_ACTIONS: Final = 10
 MAX_HOPS: Final = 2_000
 """States one event may pass without an answer. The compiler bounds loops; this bounds a damaged plan."""
 
+Visit = tuple[str, str, str, str]
+"""What a walk has come by: kind, state, label, target. Kinds: ``start`` (of the flow), ``state`` (it does its work),
+``outcome`` (and the key of a menu), ``key`` (in the background), ``connected``, ``update``, ``use`` (into a sub-flow),
+``attempt`` (a question is asked; the label counts from 1)."""
+
 Part = tuple[str, Action, str]
 """A leg, an action for it, and the digest of its telling parameters where that is known (else empty)."""
 
@@ -83,6 +88,7 @@ class Frame:
         self.actions: list[Action] = []
         self.owners: list[tuple[str, str]] = []
         self.line_dead = event.leg_a is None or not event.leg_a.alive
+        self.watch = flow.watch
 
     # ---- walking -------------------------------------------------------------------------------------------------
 
@@ -119,14 +125,22 @@ class Frame:
         """Where *outcome* leads from *node*; failures obey rules 26 and 27 of the decisions."""
         target = node.next.get(outcome)
         if outcome in ("failed", "refused"):
-            own = outcome in node.own or (outcome == "refused" and "failed" in node.own)
-            if not own and self.call.base and self.flow.node(self.call.base).connects:
-                return BACK
-            if not own or target == self.flow.failed:
-                if "e" in self.call.flags or target is None:
-                    return HANG_UP
-                self.call.flags += "e"
-        return HANG_UP if target is None else target
+            target = self._give_up(node, outcome, target)
+        if target is None:
+            target = HANG_UP
+        if self.watch is not None:
+            self.watch.append(("outcome", node.name, outcome, target))
+        return target
+
+    def _give_up(self, node: Node, outcome: str, target: str | None) -> str | None:
+        own = outcome in node.own or (outcome == "refused" and "failed" in node.own)
+        if not own and self.call.base and self.flow.node(self.call.base).connects:
+            return BACK
+        if not own or target == self.flow.failed:
+            if "e" in self.call.flags or target is None:
+                return HANG_UP
+            self.call.flags += "e"
+        return target
 
     def back(self) -> str | None:
         """Return to the base of an aside, or to the last state that listened (decision 30)."""
@@ -175,6 +189,8 @@ class Frame:
             if update is not None and isinstance(values, dict):
                 self.vars.update(values)
                 self.call.aside = name
+                if self.watch is not None:
+                    self.watch.append(("update", "", name, update.next))
                 return update.next
         return None
 

@@ -20,7 +20,7 @@ from sma_flows.runtime.values import MismatchError, Value, coerce, compile_condi
 
 if TYPE_CHECKING:
     from sma_flows.plan import FlowPlan, Plan
-    from sma_flows.runtime.frame import Frame
+    from sma_flows.runtime.frame import Frame, Visit
 
 APOLOGY: Final = "We are sorry, there is a technical problem. Goodbye."
 """Last words of a flow that declares none."""
@@ -122,6 +122,9 @@ class Update:
 class FlowProgram:
     """One revision of one flow, ready to run."""
 
+    watch: list[Visit] | None = None
+    """Where walks note what they come by. None in live calls; see :meth:`Program.watched`."""
+
     def __init__(self, plan: FlowPlan, revision: str, env: Mapping[str, str]) -> None:
         self.plan = plan
         self.name: str = plan["name"]
@@ -215,6 +218,7 @@ class Program:
         self.plan = plan
         self.env = dict(env)
         self._flows: dict[str, FlowProgram] = {}
+        self._watch: list[Visit] | None = None
         self._routes: list[tuple[Mapping[str, Any], Value | None]] = []
         for route in plan.routes:
             wanted = route.get("to") or route.get("rule")
@@ -257,7 +261,15 @@ class Program:
             if plan is None:
                 return None
             program = self._flows[revision] = FlowProgram(plan, revision, self.env)
+            program.watch = self._watch
         return program
+
+    def watched(self) -> list[Visit]:
+        """From now on every walk notes what it comes by in this list. For tests; whoever reads it empties it."""
+        self._watch = []
+        for program in self._flows.values():
+            program.watch = self._watch
+        return self._watch
 
     def current(self, name: str) -> FlowProgram | None:
         """The current revision of the flow called *name*."""

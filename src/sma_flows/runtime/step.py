@@ -239,7 +239,10 @@ def _start(turn: Turn) -> Step:
     _initial(frame)
     if "a" not in frame.call.flags:
         frame.call.flags += "a"
-    frame.walk(HANG_UP if "b" in frame.call.flags else frame.flow.start)
+    start = HANG_UP if "b" in frame.call.flags else frame.flow.start
+    if frame.watch is not None:
+        frame.watch.append(("start", "", "", start))
+    frame.walk(start)
     return finish(frame, "started", turn.fingerprint)
 
 
@@ -374,6 +377,9 @@ def _keys(turn: Turn) -> Step:
         if call.base and call.last == "rest":
             return Step("unknown keys, listener renewed", listener.arm(frame), flow=flow)
         return turn.nothing("unknown keys")
+    if frame.watch is not None:
+        key = turn.event.digits if turn.event.digits in listener.keys else "digit"
+        frame.watch.append(("key", name, key, target))
     frame.head = listener.arm(frame)
     frame.vars["key.digits"] = turn.event.digits
     frame.vars["key.leg"] = turn.event.leg or "A"
@@ -419,6 +425,8 @@ def _update(turn: Turn) -> Step:
             return touch(frame, "update waits", turn.fingerprint)
         frame.call.aside = update.name
         frame.call.then = ""
+        if frame.watch is not None:
+            frame.watch.append(("update", "", update.name, update.next))
         frame.walk(update.next)
         return finish(frame, "update", turn.fingerprint)
     return turn.nothing("update not expected")

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 from sma_flows.errors import SmaFlowsError
 from sma_flows.runtime import callstate
 from sma_flows.runtime.ask import Ask
+from sma_flows.runtime.frame import Visit
 from sma_flows.runtime.invoke import Position, handle
 from sma_flows.testing.world import World
 
@@ -45,7 +46,8 @@ class Turn:
 
     ``event`` and ``response`` are JSON text, as they would travel. ``before`` and ``after`` say where the call was and
     is. ``values`` are the variables in this moment, by full name. What only a flow in process tells is empty for other
-    targets: ``asks`` (what the world was asked), ``note``, ``fault`` (an exception inside the runtime).
+    targets: ``asks`` (what the world was asked), ``note``, ``fault`` (an exception inside the runtime), ``trail`` (what
+    the walk came by, where the world is watched).
     """
 
     at_ms: int
@@ -58,6 +60,7 @@ class Turn:
     values: Mapping[str, Any] | None = field(default=None, repr=False)
     fault: str = ""
     delay_ms: int = 0
+    trail: tuple[Visit, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -103,6 +106,8 @@ class InProcess:
         world.clock.at = now
         world.spent_ms = 0
         result = handle(world.program, json.loads(event), now=now, services=world)
+        trail = tuple(world.watch)
+        world.watch.clear()
         return Turn(
             at_ms,
             event,
@@ -114,6 +119,7 @@ class InProcess:
             result.values,
             result.fault,
             world.spent_ms,
+            trail,
         )
 
 

@@ -16,6 +16,7 @@ from sma_flows.flow.diagnostics import render_text
 from sma_flows.hooks import Call, Reply
 from sma_flows.plan import FlowPlan, Plan
 from sma_flows.runtime.ask import FAILED, Ask, Secret, ServiceReply
+from sma_flows.runtime.frame import Visit
 from sma_flows.runtime.invoke import ANSWER_S
 from sma_flows.runtime.program import Program
 from sma_flows.services.builtins import Ports
@@ -47,7 +48,10 @@ class _Clock(SystemClock):
 
 @dataclass(slots=True)
 class World:
-    """What the runtime asks during one call. ``ran`` counts how often each hook did its work."""
+    """What the runtime asks during one call. ``ran`` counts how often each hook did its work.
+
+    ``watch`` fills with what walks come by, if the world was made to be watched.
+    """
 
     program: Program
     plan: FlowPlan
@@ -61,6 +65,7 @@ class World:
     secrets: set[str] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
     spent_ms: int = 0
+    watch: list[Visit] = field(default_factory=list)
 
     def seen(self) -> dict[str, Any]:
         """What stubs and counters know of the call so far, to be taken over elsewhere with :meth:`see`."""
@@ -181,7 +186,7 @@ class WorldSpec:
     """What the world of one call is made of; :meth:`open` makes it, as often as one likes.
 
     ``root`` holds the hooks; ``values`` are those of ``env.NAME``; ``stubs`` as in a calls file; ``store`` is
-    ``memory`` or a file.
+    ``memory`` or a file; ``watched``: walks are noted.
     """
 
     plan: Plan
@@ -191,6 +196,7 @@ class WorldSpec:
     stubs: Mapping[str, Any]
     at: datetime
     store: str = "memory"
+    watched: bool = False
 
     def open(self) -> World:
         """Everything one call needs, fresh.
@@ -205,7 +211,10 @@ class WorldSpec:
             raise UnplayableError(f"{error} (give values with `env:` in the calls file)") from None
         clock = _Clock(self.at)
         opened.services.clock = clock
-        return World(program, opened.plan.flow(self.flow), opened.services, clock, self.stubs)
+        world = World(program, opened.plan.flow(self.flow), opened.services, clock, self.stubs)
+        if self.watched:
+            world.watch = program.watched()
+        return world
 
 
 def world_of(flow: Path, script: CallScript) -> WorldSpec:

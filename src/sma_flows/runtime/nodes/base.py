@@ -92,6 +92,8 @@ class Node:
             if self.serial is not None:
                 frame.counters[self.serial] = frame.counters.get(self.serial, 0) + 1
             frame.counted(self.count)
+        if frame.watch is not None:
+            frame.watch.append(("state", self.name, "", ""))
         if self.resets:
             for counter in self.resets:
                 frame.counters.pop(counter, None)

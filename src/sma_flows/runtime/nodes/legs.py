@@ -49,6 +49,8 @@ class Connector(Node):
         call.aside = ""
         frame.head = self.rearm(frame)
         if self.connected_to is not None:
+            if frame.watch is not None:
+                frame.watch.append(("connected", self.name, "connected", self.connected_to))
             return self.connected_to
         frame.resting = True
         return None

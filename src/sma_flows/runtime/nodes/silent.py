@@ -217,6 +217,8 @@ class UseNode(Node):
                 return frame.leave(self, "failed")
         call = frame.call
         call.stack = f"{call.stack}>{self.name}" if call.stack else self.name
+        if frame.watch is not None:
+            frame.watch.append(("use", self.name, "", self.state["start"]))
         return str(self.state["start"])
 
     def come_back(self, frame: Frame, outcome: str) -> str | None:

@@ -129,6 +129,8 @@ class Question(Node):
     def question(self, frame: Frame, attempt: int, words: Any) -> str | None:
         """Send the question of *attempt*, with *words* in front of it."""
         locale = self.locale(frame) if self.locale is not None else frame.locale()
+        if frame.watch is not None:
+            frame.watch.append(("attempt", self.name, str(attempt + 1), ""))
         # One millisecond more on every second answer: a late copy of the report to the question before is told from
         # the report to this one by its echo (decision 9; docs/decisions/0006).
         odd = frame.call.n & 1
@@ -262,9 +264,12 @@ class MenuNode(Question):
     def accepted(self, frame: Frame, digits: str) -> str | None:
         """Follow the key."""
         keys = self.state["keys"]
-        target = keys.get(digits) or keys.get("digit")
+        key = digits if digits in keys else "digit"
+        target = keys.get(key)
         if target is None:
             return self._over(frame, "no_match")
+        if frame.watch is not None:
+            frame.watch.append(("outcome", self.name, key, target))
         frame.vars["key.digits"] = digits
         frame.vars["key.leg"] = "A"
         return str(target)
