@@ -133,6 +133,8 @@ def test_the_first_difference_is_told_with_the_line_and_the_transcript(folder: P
         ("- bot: failed", "", "no bot is talking with the caller"),
         ("- expect: {dialled: x}", "", "nobody was dialled"),
         ("- hangup: callee", "", "that party is not on the line"),
+        ("- meeting: ends", "", "the call is not in a meeting"),
+        ("- fail: {say: thank}", "", "the flow has no prompt 'thank'"),
         ('- press: "1111"', "expect: {calls: {check_pin: 2}}", "the hook check_pin ran 1 times, not 2"),
         ('- press: "1111"', "expect: {ends_in: ask}", "the call ends in sorry, not in ask"),
     ],
@@ -143,6 +145,15 @@ def test_what_is_not_so_is_told(folder: Path, steps: str, more: str, why: str) -
 
 def test_a_service_that_cannot_speak_once(folder: Path) -> None:
     play(folder, '- fail: say\n- press: "1111"\n- hear: sorry')
+
+
+def test_the_service_cannot_say_one_prompt_of_a_list(folder: Path) -> None:
+    played = play(folder, '- fail: {say: sorry}\n- press: "1111"\n- hear: [{text: "Guests: 2"}, sorry]')
+    assert sum("ACTION_FAILED Speak" in line for line in played.transcript) == 1
+
+
+def test_the_question_that_is_being_asked_can_fail(folder: Path) -> None:
+    play(folder, "- fail: {gather: ask}\n- hear: [ask, sorry]\n- expect: hung_up")
 
 
 def test_silence(folder: Path) -> None:

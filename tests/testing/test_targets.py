@@ -85,6 +85,15 @@ def test_limits_and_memo_records_last_from_one_fresh_process_to_the_next() -> No
     assert play_call(flow, one, fresh=True).left_out == ()  # counts the hook, which ran at most once
 
 
+def test_what_the_runtime_asks_by_itself_comes_back_from_a_fresh_process() -> None:
+    flow, one = script("dial-in", "right number and PIN, muted and heard again")
+    here, fresh = play_call(flow, one), play_call(flow, one, fresh=True)
+    assert [ask.port for turn in fresh.turns for ask in turn.asks] == [
+        ask.port for turn in here.turns for ask in turn.asks
+    ]
+    assert "meetings.attend" in {ask.port for turn in fresh.turns for ask in turn.asks}
+
+
 def test_a_call_goes_the_same_over_http_and_says_what_it_cannot_see() -> None:
     flow, one = script("dial-in", "right number and PIN, muted and heard again")
     with lambda_url(function("dial-in")) as url:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -13,10 +14,14 @@ import click
 from rich.progress import track
 
 from sma_flows.cli.console import WrongUsage, err, exit_with, say_json
+from sma_flows.cli.cover import Wanted, collector, covered, tell, too_low, with_coverage_options
+from sma_flows.flow.diagnostics import nearest
 
 if TYPE_CHECKING:
+    from sma_flows.testing.coverage import Coverage
     from sma_flows.testing.script import CallScript, CallsFile
     from sma_flows.testing.targets import Target
+    from sma_flows.testing.visits import Visit
 
 __all__ = ["command"]
 
@@ -26,6 +31,9 @@ Examples:
   sma-flows test flows/calls/dial-in.calls.yaml
   sma-flows test flows/calls --junit build/calls.xml    for a build server
   sma-flows test flows/calls --json | jq
+  sma-flows test flows/calls -k PIN                     the calls with PIN in their name
+  sma-flows test flows/calls --coverage                 what no call has come by, and what to write
+  sma-flows test flows/calls --fail-under 100           for a build server, too
   sma-flows test flows/calls --fresh                    a new process for each event
   sma-flows test flows/calls --target http://127.0.0.1:9000    the function that answers there
   sma-flows test flows/calls --target lambda:my-function       a deployed one
@@ -34,7 +42,8 @@ Examples:
 Calls are played in virtual time on a model of the telephone service: no network, no credentials, no waiting.
 
 \b
-Exit codes: 0 all calls went as written, 1 a call failed or a calls file has mistakes, 2 wrong usage.
+Exit codes: 0 all calls went as written, 1 a call failed, a calls file has mistakes or coverage is too low,
+2 wrong usage.
 """
 
 
@@ -71,22 +80,38 @@ class _Told:
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write a JUnit XML report to this file.")
 @click.option("--fresh", is_flag=True, help="Answer each event in a process that has never answered one.")
 @click.option("--target", metavar="FUNCTION", help="Who answers: a Lambda invoke URL, lambda:NAME, or an ARN.")
-def command(paths: tuple[str, ...], as_json: bool, junit: Path | None, fresh: bool, target: str | None) -> None:
+@click.option("-k", "--filter", "only", multiple=True, metavar="NAME", help="Only calls with this in their name.")
+@with_coverage_options
+def command(
+    paths: tuple[str, ...],
+    as_json: bool,
+    junit: Path | None,
+    fresh: bool,
+    target: str | None,
+    only: tuple[str, ...],
+    wanted: Wanted,
+) -> None:
     """Play the calls of *.calls.yaml files, or of all such files below folders, and tell which did not go as written.
 
-    A failing call is shown with its transcript up to the first difference and the file:line of the step.
+    A failing call is shown with its transcript up to the first difference and the file:line of the step. Coverage is
+    of states, transitions, outcomes and attempts at questions; with --json it stands beside the calls in one object.
     """
     begin = time.perf_counter()
-    if fresh and target:
-        raise WrongUsage("--fresh is for flows that answer here: leave it out, or --target.")
-    who = _Who(_target(target) if target else None, fresh)
+    if target and (fresh or wanted):
+        option = "--fresh" if fresh else "coverage"
+        raise WrongUsage(f"{option} is for flows that answer here: leave it out, or --target.")
     told, calls = _read(_files(paths))
+    coverage = collector((file for file, _ in calls), map(Path, paths)) if wanted else None
+    who = _Who(_target(target) if target else None, fresh, coverage)
+    calls = _chosen(calls, only)
     told += [_played(file, script, who) for file, script in _with_progress(calls, quiet=as_json)]
+    flows = coverage.flows() if coverage is not None else []
     failed = [one for one in told if one.problem]
     if junit is not None:
         _write(junit, told)
     if as_json:
-        say_json([one.as_object() for one in told])
+        played = [one.as_object() for one in told]
+        say_json({"calls": played, "coverage": covered(flows)} if wanted else played)
     else:
         for one in failed:
             click.echo(f"{one.problem}\n")
@@ -99,7 +124,9 @@ def command(paths: tuple[str, ...], as_json: bool, junit: Path | None, fresh: bo
         count = sum(one.played for one in told if one.call)
         went = f"{count} call{'s' if count != 1 else ''} played in {seconds:.1f} s"
         click.echo(f"{went}: {f'{len(failed)} failed' if failed else 'all as written'}")
-    exit_with(1 if failed else 0)
+        if wanted:
+            tell(flows, wanted)
+    exit_with(1 if failed or too_low(flows, wanted) else 0)
 
 
 def _files(paths: tuple[str, ...]) -> list[Path]:
@@ -132,12 +159,29 @@ def _read(files: list[Path]) -> tuple[list[_Told], list[tuple[CallsFile, CallScr
     return told, calls
 
 
+def _chosen(calls: list[tuple[CallsFile, CallScript]], only: tuple[str, ...]) -> list[tuple[CallsFile, CallScript]]:
+    """The calls that ``--filter`` leaves."""
+    words = [word.lower() for word in only]
+    chosen = [each for each in calls if not words or any(word in each[1].name.lower() for word in words)]
+    if calls and not chosen:
+        names = [script.name for _, script in calls]
+        near = nearest(only[0], names)
+        raise WrongUsage(f"no call has '{only[0]}' in its name" + (f"; did you mean '{near}'?" if near else "."))
+    return chosen
+
+
 @dataclass(frozen=True, slots=True)
 class _Who:
-    """Who answers: a target, or the flow in process, in a fresh process per event or not."""
+    """Who answers: a target, or the flow in process, in a fresh process per event or not. And who looks at it."""
 
     target: Target | None
     fresh: bool
+    coverage: Coverage | None
+
+    def on_visits(self, file: CallsFile, script: CallScript) -> Callable[[frozenset[Visit]], None] | None:
+        if self.coverage is None:
+            return None
+        return partial(self.coverage.add, file.flow, f"{file.path}: {script.name}")
 
 
 def _target(text: str) -> Target:
@@ -161,7 +205,8 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     try:
-        played = play_call(file.flow, script, target=who.target, fresh=who.fresh)
+        on_visits = who.on_visits(file, script)
+        played = play_call(file.flow, script, target=who.target, fresh=who.fresh, on_visits=on_visits)
         left_out, notes = played.left_out, played.notes
     except TargetError as error:
         raise WrongUsage(f"{error}.") from None

@@ -30,7 +30,8 @@ def save_call(handset: Handset, path: Path, name: str) -> Path:
     if before:
         file, found = load_calls(path)
         if file is None:
-            raise HandsetError(f"{path} has mistakes, and nothing is added to such a file: {found[0]}")
+            first = f"line {found[0].span.line}: {found[0].message}"
+            raise HandsetError(f"{path} has mistakes, and nothing is added to such a file ({first})")
         if file.flow.resolve() != handset.flow.resolve():
             raise HandsetError(f"{path} holds calls of {file.flow}: name another file")
         if any(call.name == name for call in file.calls):
@@ -52,7 +53,7 @@ def _tried(text: str, path: Path, name: str, flow: Path) -> None:
     """Play the call as it will be read: a test that fails at once helps nobody."""
     file, found = read_calls(text, str(path))
     if file is None:
-        raise HandsetError(f"the call cannot be written at the end of {path}: {found[0]}")
+        raise HandsetError(f"the call cannot be written at the end of {path}: {found[0].message}")
     script = next(call for call in file.calls if call.name == name)
     try:
         play_call(flow, script)

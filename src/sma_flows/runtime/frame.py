@@ -32,7 +32,8 @@ MAX_HOPS: Final = 2_000
 Visit = tuple[str, str, str, str]
 """What a walk has come by: kind, state, label, target. Kinds: ``start`` (of the flow), ``state`` (it does its work),
 ``outcome`` (and the key of a menu), ``key`` (in the background), ``connected``, ``update``, ``use`` (into a sub-flow),
-``attempt`` (a question is asked; the label counts from 1)."""
+``attempt`` (a question is asked; the label counts from 1), ``action`` (one is added to the answer; the label is its
+tail: code, leg and digest)."""
 
 Part = tuple[str, Action, str]
 """A leg, an action for it, and the digest of its telling parameters where that is known (else empty)."""
@@ -230,6 +231,8 @@ class Frame:
         else:
             self.actions = [part[1] for part in actions]
             self.owners = owners
+        if self.watch is not None:
+            self.watch.extend([("action", name, tail, "") for tail, _ in owners])
         self.call.pos = name
         self.call.then = ""
         self.risky = self.risky or node.risky

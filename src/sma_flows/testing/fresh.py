@@ -6,6 +6,7 @@ store as a cold start does, answers, and ends. The store is a file, so that limi
 
 from __future__ import annotations
 
+import copyreg
 import os
 import pickle
 import subprocess
@@ -14,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import IO, Any
 
 from sma_flows.testing.targets import InProcess, TargetError, Turn
@@ -22,6 +24,14 @@ from sma_flows.testing.world import World, WorldSpec
 __all__ = ["Fresh"]
 
 WAIT_S = 10
+
+
+def _thawed(frozen: MappingProxyType[Any, Any]) -> Any:
+    """An ask has such a map by default, and pickle refuses it."""
+    return dict, (dict(frozen),)
+
+
+copyreg.pickle(MappingProxyType, _thawed)
 
 
 class Fresh:
@@ -94,11 +104,11 @@ def serve(requests: IO[bytes], descriptor: int) -> None:
         child = os.fork()
         if child == 0:
             try:
-                reply: object = _answer(request)
+                reply = pickle.dumps(_answer(request))
             except Exception as error:  # noqa: BLE001 - the parent decides what a fault means
-                reply = f"{type(error).__name__}: {error}"
+                reply = pickle.dumps(f"{type(error).__name__}: {error}")
             with os.fdopen(descriptor, "wb") as out:
-                pickle.dump(reply, out)
+                out.write(reply)
             os._exit(0)
         os.waitpid(child, 0)
 

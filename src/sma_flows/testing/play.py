@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -19,6 +19,7 @@ from sma_flows.testing.heard import difference
 from sma_flows.testing.script import ANSWERED, CallScript, Step, shown
 from sma_flows.testing.session import QUESTIONS, Session, service_of
 from sma_flows.testing.targets import InProcess, Target, Turn
+from sma_flows.testing.visits import Visit
 from sma_flows.testing.world import UnplayableError, World, WorldSpec, world_of
 
 __all__ = ["CallFailedError", "Played", "Player", "play_call", "unplayable_at"]
@@ -78,25 +79,36 @@ def play_call(
     target: Target | None = None,
     fresh: bool = False,
     on_turn: Callable[[Turn], None] | None = None,
+    on_visits: Callable[[frozenset[Visit]], None] | None = None,
 ) -> Played:
     """Play a call to its end: in process, with *fresh* in a new process for each event, or against *target*.
+
+    *on_visits* gets what the call came by in its flow, also of a call that failed; of a *target* there is nothing.
 
     Raises:
         CallFailedError: at the first step that does not fit.
         UnplayableError: the flow cannot run at all.
         TargetError: nobody answers at *target*.
     """
-    spec = world_of(flow, script)
+    spec = replace(world_of(flow, script), watched=on_visits is not None)
     if target is not None:
-        return Player(spec, script, target, None, on_turn).play()
+        return _play(Player(spec, script, target, None, on_turn), on_visits)
     if fresh:
         with Fresh(spec) as one:
-            return Player(spec, script, one, one.world, on_turn).play()
+            return _play(Player(spec, script, one, one.world, on_turn), on_visits)
     world = spec.open()
     try:
-        return Player(spec, script, InProcess(world), world, on_turn).play()
+        return _play(Player(spec, script, InProcess(world), world, on_turn), on_visits)
     finally:
         world.close()
+
+
+def _play(player: Player, on_visits: Callable[[frozenset[Visit]], None] | None) -> Played:
+    try:
+        return player.play()
+    finally:
+        if on_visits is not None:
+            on_visits(player.session.trail.visits)
 
 
 def unplayable_at(target: Target | None, script: CallScript) -> str:
@@ -171,7 +183,10 @@ class Player:
             self.session.heard.clear()
             self.session.note(f"> {step}")
         self.free = step.kind in ("wait", "speak")
-        _STEPS[step.kind](self, step.value)
+        try:
+            _STEPS[step.kind](self, step.value)
+        except ValueError as error:  # the service has nobody who could do that now
+            self._fail(str(error))
         self._check()
         self._sound()
 
@@ -393,9 +408,13 @@ class Player:
             self._fail("that party is not on the line")
         self.phone.send(HangUp(leg))
 
-    def _break(self, verb: str) -> None:
-        """From now on the service cannot do this, until it has failed once."""
-        self.session.break_next(verb)
+    def _break(self, what: Any) -> None:
+        """The service cannot do the next action of this verb, or the one of that prompt."""
+        ((verb, prompt),) = what.items() if isinstance(what, Mapping) else [(what, "")]
+        try:
+            self.session.break_next(verb, prompt)
+        except KeyError:
+            self._fail(f"the flow has no prompt '{prompt}'")
 
     def _expect(self, wanted: Any) -> None:
         self.rest(by_hand=True)

@@ -46,6 +46,15 @@ STEP_KEYS: Final = (
 )  # fmt: skip
 SITUATIONS: Final = ("in_meeting", "bridged", "recording", "on_hold", "hung_up")
 CALL_TOTALS: Final = ("ends_in", "calls", "secrets_seen", "var")
+SAYING: Final = ("say", "play", "gather", "menu")
+"""Verbs whose actions say prompts."""
+
+FAILING: Final = (
+    *SAYING, "wait", "record", "bridge", "join_meeting", "bot", "mute", "voice_focus", "send_digits", "record_call",
+    "hangup",
+)  # fmt: skip
+"""Verbs whose next action the service can be told to fail."""
+
 CALLEE: Final = ("answers", "no_answer", "busy", "hangs_up")
 
 
@@ -446,6 +455,16 @@ def _bot(node: Node, step: str) -> Any:
     return value
 
 
+def _fail(node: Node, step: str) -> Any:
+    """A verb, or a verb that says something with the prompt that fails."""
+    if isinstance(node, Scalar):
+        return _words(*FAILING)(node, step)
+    value = _mapping(node, step)
+    if len(value) != 1 or not set(value) <= set(SAYING) or not all(isinstance(each, str) for each in value.values()):
+        raise _Mistake("SF506", node, f"'{step}' takes one verb that says something, and its prompt", _EXAMPLES[step])
+    return value
+
+
 def _expect(node: Node, _step: str) -> Any:
     if isinstance(node, Scalar):
         return _words(*SITUATIONS)(node, "expect")
@@ -484,7 +503,7 @@ _EXAMPLES: Final = {
     "meeting": "write `meeting: ends`",
     "update": "write `update: {kind: notice}`",
     "wait": "write `wait: 20s`",
-    "fail": "write `fail: bridge`",
+    "fail": "write `fail: bridge` or `fail: {say: goodbye}`",
     "repeat": "write `repeat: event`",
     "hangup": "write `hangup: caller`",
     "expect": "write `expect: in_meeting` or `expect: {variable: value}`",
@@ -501,7 +520,7 @@ _VALUES: Final[Mapping[str, Callable[[Node, str], Any]]] = {
     "meeting": _words("ends"),
     "update": _mapping,
     "wait": _duration,
-    "fail": _words("say", "play", "gather", "menu", "record", "bridge", "join_meeting", "bot"),
+    "fail": _fail,
     "repeat": _words("event"),
     "hangup": _words("caller", "callee"),
     "expect": _expect,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
 from sma_flows.testing.heard import Ear, Heard
 from sma_flows.testing.targets import Target, TargetError, Turn
+from sma_flows.testing.visits import Trail
 
 __all__ = ["BREAKABLE", "SITUATIONS", "Session", "act_in_words", "service_of", "turn_in_words", "welcome_of"]
 
@@ -46,8 +48,9 @@ class Session:
 
     ``phone`` is the line: everything a party can do is done through it. ``turns`` are the events so far; ``heard`` is
     what the caller heard since it was last cleared, by the names of the flow's prompts; ``lines`` is the transcript,
-    without keys and secrets; ``variables`` are the flow's, by full name, as the last event left them; ``unreachable``
-    says that there is nobody who answers. *at* is the wall clock when the call begins; *storage* holds the audio files.
+    without keys and secrets; ``variables`` are the flow's, by full name, as the last event left them; ``trail`` is what
+    the call came by in its flow, where that is watched; ``unreachable`` says that there is nobody who answers. *at* is
+    the wall clock when the call begins; *storage* holds the audio files.
     """
 
     def __init__(
@@ -70,7 +73,9 @@ class Session:
         self.heard: list[Heard] = []
         self.lines: list[str] = []
         self.secrets: set[str] = set()
+        self.trail = Trail()
         self.unreachable: TargetError | None = None
+        self._plan = plan
         self._ear = Ear(plan)
         self._read = 0
         self._spoke = False
@@ -100,6 +105,7 @@ class Session:
             self.unreachable = error
             raise
         self.turns.append(turn)
+        self.trail.event(event, turn.trail)
         if turn.values:
             self.variables = dict(turn.values)
             self.secrets.update(value.reveal() for value in turn.values.values() if isinstance(value, Secret))
@@ -110,9 +116,32 @@ class Session:
 
     # ---- breaking things -------------------------------------------------------------------------------------------
 
-    def break_next(self, verb: str) -> None:
-        """The next action that *verb* (of :data:`BREAKABLE`) stands for fails."""
-        self.phone.send(BREAKABLE[verb])
+    def break_next(self, verb: str, prompt: str = "") -> None:
+        """The next action that *verb* (of :data:`BREAKABLE`) stands for fails.
+
+        With *prompt* only one that says it, in the language of the call; the one that runs now, if it does.
+
+        Raises:
+            KeyError: there is no such prompt.
+        """
+        fault = BREAKABLE[verb]
+        if prompt:
+            fault = replace(fault, text=self._telling(prompt))
+            running = self.phone.network.running
+            now = running is not None and running.action.type in fault.actions and fault.text in running.action.params
+            fault = replace(fault, running=now)
+        self.phone.send(fault)
+
+    def _telling(self, prompt: str) -> str:
+        """What an action that says a prompt holds, as JSON text: its longest piece without variables, or its file."""
+        by_locale = self._plan["prompts"][prompt]
+        catalogues = self._plan.get("catalogues", {})
+        prefix = prompt[: prompt.rfind("/") + 1]
+        locale = self.variables.get("call.locale") or catalogues.get(prefix, {}).get("default")
+        entry = (by_locale.get(locale) or next(iter(by_locale.values())))[0]
+        said = entry["audio"] if "audio" in entry else entry["say"]
+        parts = [said] if isinstance(said, str) else [part for part in said if isinstance(part, str)]
+        return json.dumps(max(parts, key=len, default=""), ensure_ascii=False)[1:-1]
 
     # ---- time and sound --------------------------------------------------------------------------------------------
 
@@ -204,6 +233,9 @@ class Session:
         """What the caller has heard since the last look; also added to ``heard`` and to the transcript."""
         entries = self.phone.transcript[self._read :]
         self._read += len(entries)
+        running = self.phone.network.running
+        if running is not None and running.attempt > 1 and self.turns:  # the service repeats the question by itself
+            self.trail.attempt(self.turns[-1].after.state, running.attempt)
         fresh: list[Heard] = []
         for entry in entries:
             if entry.kind == "output" and isinstance(entry.value, Log):
@@ -282,6 +314,7 @@ def act_in_words(act: Input) -> str:
 
 BREAKABLE: Final[Mapping[str, Break]] = {
     "say": Break(("Speak", "PlayAudio")),
+    "wait": Break(("Pause",)),
     "gather": Break(QUESTIONS),
     "menu": Break(QUESTIONS),
     "bridge": Break(("CallAndBridge",)),
@@ -291,5 +324,10 @@ BREAKABLE: Final[Mapping[str, Break]] = {
         ("RecordAudio",), "InvalidActionParameter", "Error occurred while uploading recording to S3 bucket."
     ),
     "join_meeting": Break(("JoinChimeMeeting",), "InvalidActionParameter", "JoinToken parameter value is invalid."),
+    "mute": Break(("ModifyChimeMeetingAttendees",)),
+    "voice_focus": Break(("VoiceFocus",)),
+    "send_digits": Break(("SendDigits",)),
+    "record_call": Break(("StartCallRecording", "StopCallRecording", "PauseCallRecording", "ResumeCallRecording")),
+    "hangup": Break(("Hangup",)),
 }
 """How the next action of a verb fails."""

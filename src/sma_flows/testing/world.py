@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from sma_flows.compiler import compile_paths
+from sma_flows.compiler import CompileResult, compile_paths
 from sma_flows.errors import PlanError, SmaFlowsError
 from sma_flows.flow.diagnostics import render_text
 from sma_flows.hooks import Call, Reply
@@ -26,7 +25,7 @@ from sma_flows.services.setup import HOOKS, STORE, open_services
 from sma_flows.testing.script import CallScript
 from sma_flows.testing.stubs import Reaction, reaction
 
-__all__ = ["UnplayableError", "World", "WorldSpec", "compiled", "world_of"]
+__all__ = ["UnplayableError", "World", "WorldSpec", "checked", "compiled", "world_of"]
 
 LOCAL_ENV: Final = "local.env"
 
@@ -168,17 +167,40 @@ def _typed(value: Any, kind: Mapping[str, Any]) -> Any:
     return None if value == "unset" else value
 
 
-@lru_cache(maxsize=64)
-def compiled(path: str, _changed: int) -> Plan:
-    """The plan of a flow file.
+def compiled(flow: Path) -> Plan:
+    """The plan of a flow file, see :func:`checked`.
 
     Raises:
-        UnplayableError: with everything that the compiler says.
+        UnplayableError: there is no such file, or what the compiler says.
     """
-    result = compile_paths([path])
+    if not flow.is_file():
+        raise UnplayableError(f"there is no flow '{flow}'")
+    result = checked(flow)
     if result.plan is None:
         raise UnplayableError(render_text(result.diagnostics, result.sources).rstrip())
     return result.plan
+
+
+def checked(flow: Path) -> CompileResult:
+    """What the compiler says of a flow file, asked again only when one of its files has changed."""
+    known = _checked.get(flow)
+    if known is not None and known[1] == _changes(known[0]):
+        return known[0]
+    result = compile_paths([flow])
+    while len(_checked) >= MOST_CHECKED:
+        del _checked[next(iter(_checked))]
+    _checked[flow] = (result, _changes(result))
+    return result
+
+
+MOST_CHECKED: Final = 64
+_checked: dict[Path, tuple[CompileResult, list[int]]] = {}
+
+
+def _changes(result: CompileResult) -> list[int]:
+    """When the files of a flow were last written; 0 for one that is gone."""
+    paths = map(Path, result.sources)
+    return [path.stat().st_mtime_ns if path.is_file() else 0 for path in paths]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +245,7 @@ def world_of(flow: Path, script: CallScript) -> WorldSpec:
     Raises:
         UnplayableError: no such flow, or it does not compile.
     """
-    if not flow.is_file():
-        raise UnplayableError(f"there is no flow '{flow}'")
-    plan = _without_stubbed(compiled(str(flow), flow.stat().st_mtime_ns), script.stubs)
+    plan = _without_stubbed(compiled(flow), script.stubs)
     values = {**_local_values(flow.parent / LOCAL_ENV), **script.env}
     return WorldSpec(plan, next(iter(plan.flows)), flow.parent, values, script.stubs, script.at)
 

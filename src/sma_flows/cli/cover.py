@@ -1,0 +1,110 @@
+"""What ``sma-flows test`` says and writes about coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sma_flows.testing.coverage import Coverage, FlowCoverage
+    from sma_flows.testing.script import CallsFile
+
+__all__ = ["Wanted", "collector", "covered", "tell", "too_low", "with_coverage_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks of coverage. ``fail_under`` is in per cent."""
+
+    text: bool
+    fail_under: float | None
+
+    def __bool__(self) -> bool:
+        return self.text or self.fail_under is not None
+
+
+def with_coverage_options(command: Command) -> Command:
+    """Add the options; the command gets one argument ``wanted``."""
+
+    def run(*args: Any, coverage: bool, fail_under: float | None, **rest: Any) -> Any:
+        return command(*args, wanted=Wanted(coverage, fail_under), **rest)
+
+    run.__doc__ = command.__doc__
+    options = (
+        click.option(
+            "--fail-under",
+            type=click.FloatRange(0, 100),
+            metavar="PERCENT",
+            help="Exit with 1 if a flow has less of its states, transitions, outcomes or attempts.",
+        ),
+        click.option("--coverage", is_flag=True, help="Tell what no call has come by, and what to write to get there."),
+    )
+    made: Any = run
+    for option in options:
+        made = option(made)
+    return made  # type: ignore[no-any-return]
+
+
+def collector(files: Iterable[CallsFile], paths: Iterable[Path]) -> Coverage:
+    """An empty coverage. Where calls of a whole folder are played, all flows beside the called ones count."""
+    from sma_flows.testing.coverage import Coverage
+
+    coverage = Coverage()
+    folders = [path for path in paths if path.is_dir()]
+    called = [file.flow for file in files if any(folder in file.path.parents for folder in folders)]
+    _expected(coverage, sorted({flow.parent for flow in called}))
+    return coverage
+
+
+def _expected(coverage: Coverage, folders: Iterable[Path]) -> None:
+    from sma_flows.flow.nodes import Scalar
+    from sma_flows.flow.source import load_document
+
+    for folder in folders:
+        for path in sorted(folder.glob("*.yaml")):
+            document = load_document(path)[0]
+            entry = document.root.get("entry") if document is not None and document.kind == "flow" else None
+            if isinstance(entry, Scalar) and entry.text != "sub":
+                coverage.expect(path)
+
+
+def too_low(flows: list[FlowCoverage], wanted: Wanted) -> list[str]:
+    """A line for each figure that is lower than it must be."""
+    least = wanted.fail_under
+    if least is None:
+        return []
+    return [
+        f"{flow.name}: {figure.percent:.1f} % of its {name} ({figure}), and --fail-under says {least:g} %"
+        for flow in flows
+        for name, figure in flow.figures.items()
+        if figure.percent < least
+    ]
+
+
+def tell(flows: list[FlowCoverage], wanted: Wanted) -> None:
+    """Print the table, and if it was asked for what is missing."""
+    from sma_flows.testing.coverage.report import missed_lines, table_lines
+
+    click.echo()
+    for line in table_lines(flows):
+        click.echo(line)
+    if wanted.text:
+        for line in missed_lines(flows):
+            click.echo(line)
+    for line in too_low(flows, wanted):
+        click.echo(line)
+
+
+def covered(flows: list[FlowCoverage]) -> dict[str, Any]:
+    """The report for programs."""
+    from sma_flows.testing.coverage.report import as_object
+
+    return as_object(flows)
