@@ -113,7 +113,9 @@ def serving(plane: ControlPlane, port: int = 0) -> Iterator[str]:
     Raises:
         OSError: the port is taken.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as door:
+    # The protocol is named because asyncio turns off Nagle's algorithm only where it is: without, each second answer on
+    # a connection waits 40 ms for the acknowledgement of its first half (measured: 48 ms a request, 4 ms with it).
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         door.bind((LOOPBACK, port))
         door.listen(128)
