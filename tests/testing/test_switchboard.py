@@ -14,6 +14,7 @@ from sma_flows.compiler import compile_paths
 from sma_flows.errors import ServiceError
 from sma_flows.runtime.program import Program
 from sma_flows.services.setup import HOOKS, STORE, open_services
+from sma_flows.simulator.account import Account
 from sma_flows.simulator.clock import VirtualClock
 from sma_flows.simulator.exchange import Exchange, Line, Quotas
 from sma_flows.simulator.messages import HangUp, Key
@@ -43,7 +44,8 @@ def board(flow: str, target: Any = None, **options: Any) -> Iterator[tuple[Excha
         on_entry=lambda line, entry: made.see(line, entry),
     )
     function = target or Environment(Program.load(opened.plan, VALUES), with_meetings(opened.services, exchange))
-    made = Switchboard(function, opened.plan, application=world.application, **options)
+    account = Account.of(world)
+    made = Switchboard(function, opened.plan, account=account, now_ms=exchange.clock.now_ms, **options)
     yield exchange, made
 
 
@@ -111,10 +113,13 @@ def test_lines_are_told_as_they_are_written_and_are_the_transcript() -> None:
         assert times == sorted(times)
 
 
-def test_another_application_is_nobody_here() -> None:
+def test_another_application_or_number_is_nobody_here() -> None:
     with board("dial-in.yaml") as (_exchange, made):
         assert made.route("another", "") is None
-        assert made.route("", "+14155550199") is not None
+        assert made.route("", "+14155550199") is None
+        route = made.route("", OURS)
+        assert route is not None
+        assert (route.application, route.rule) == (World().application, World().rule)
 
 
 class Elsewhere:

@@ -118,6 +118,7 @@ def command(
     """
     if importlib.util.find_spec("uvicorn") is None:
         raise WrongUsage("the control plane needs uvicorn: pip install 'sma-flows[serve]'.")
+    from sma_flows.simulator.account import Account
     from sma_flows.simulator.api.plane import ControlPlane
     from sma_flows.simulator.api.server import serving
     from sma_flows.simulator.clock import RunningClock
@@ -145,17 +146,20 @@ def command(
         meetings=Meetings(account=world.account, after_end=chosen.same_meeting_token_after_end),
         party=lambda number: party_of(people, number) or Party(),
         on_entry=lambda line, entry: board.see(line, entry),
+        numbers=lambda: account.owned(exchange.clock.now_ms()),
     )
     function, plan, values = _function(flow, target, exchange, env, env_file, hooks, store)
+    account = Account.of(replace(world, numbers=_numbers(world, numbers, values)))
     board = Switchboard(
         function,
         plan,
-        application=world.application,
+        account=account,
+        now_ms=exchange.clock.now_ms,
         switches=chosen,
         on_line=lambda line, words: told.put((line, words)),
     )
-    exchange.base = replace(world, numbers=_numbers(world, numbers, values))
-    plane = ControlPlane(exchange, rates={"*": 0} if no_quotas else None, transcript=board.transcript)
+    rates = {"*": 0} if no_quotas else None
+    plane = ControlPlane(exchange, rates=rates, transcript=board.transcript, account=account)
     with ExitStack() as stack:
         try:
             url = stack.enter_context(serving(plane, port))
@@ -260,10 +264,10 @@ def _ended_by_signal() -> Iterator[None]:
 
 
 def _hello(url: str, exchange: Exchange, *, as_json: bool) -> None:
-    world = exchange.base
-    number = min(world.numbers)
+    world, numbers = exchange.base, sorted(exchange.numbers())
+    number = numbers[0]
     if as_json:
-        hello = {"endpoint": url, "application": world.application, "numbers": sorted(world.numbers)}
+        hello = {"endpoint": url, "application": world.application, "numbers": numbers}
         click.echo(json.dumps({**hello, "region": world.region}))
         return
     click.echo(HELLO.format(url=url, application=world.application, number=number, region=world.region))

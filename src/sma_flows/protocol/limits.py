@@ -155,5 +155,8 @@ ACTIVE_CALLS: Final = 10
 PHONE_NUMBERS: Final = 5
 """Default number of provisioned phone numbers, adjustable. Quotas."""
 
+MAX_APPLICATIONS: Final = 30
+"""Default number of SIP media applications per region. Quotas."""
+
 BOT_QUOTA: Final = 0
 """Default number of bots for StartBotConversation: it must be raised before the first call. Quotas."""

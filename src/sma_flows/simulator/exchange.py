@@ -140,8 +140,8 @@ class Exchange:
 
     *route* says where a call goes: an outbound one by application id, an inbound one by the number that was dialled
     (then the id is empty); None: nowhere. *party* says how the party at a number behaves; None: it is led by hand
-    (:meth:`act`). *world* is the account: its ``numbers`` can be called from. *on_entry* sees each entry of each
-    transcript as it is written; it must not take long.
+    (:meth:`act`). *world* is the account; *numbers* (default: those of the world) can be called from. *on_entry* sees
+    each entry of each transcript as it is written; it must not take long.
 
     All methods may be called from any thread.
     """
@@ -156,12 +156,14 @@ class Exchange:
         meetings: Meetings | None = None,
         party: Callable[[str], Party | None] = lambda _number: Party(),
         on_entry: Callable[[Line, Entry], None] | None = None,
+        numbers: Callable[[], frozenset[str]] | None = None,
     ) -> None:
         self.clock: Clock = clock or VirtualClock()
         self.quotas = quotas or Quotas()
         self.base = world or World()
         self.meetings = meetings or Meetings(account=self.base.account)
         self.party = party
+        self.numbers = numbers or (lambda: self.base.numbers)
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.route = route
@@ -196,7 +198,7 @@ class Exchange:
             self._catch_up()
             if not self._creates.take(self.clock.now_ms()):
                 raise RefusedError("ThrottledClientException", "The rate of CreateSipMediaApplicationCall is exceeded.")
-            if from_ not in self.base.numbers:
+            if from_ not in self.numbers():
                 raise RefusedError("BadRequestException", "FromPhoneNumber is not a number of this account.")
             route = self.route(application, "")
             if route is None:
@@ -352,6 +354,7 @@ class Exchange:
             transaction=like_uuid("call", self.base.account, self.base.region, str(self._count)),
             line=f"{self._count >> 16 & 0xFFFF:04x}-{self._count & 0xFFFF:04x}",
             application=route.application,
+            numbers=self.numbers(),
             rule=route.rule or self.base.rule,
             started_ms=started,
             day=f"{datetime.fromtimestamp(started / 1000, UTC):%Y/%m/%d}",

@@ -21,6 +21,7 @@ from sma_flows.runtime.program import Program
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.local.meetings import LocalMeetings
 from sma_flows.services.ports import Attendee, SystemClock
+from sma_flows.simulator.account import Account
 from sma_flows.simulator.api.admin import told
 from sma_flows.simulator.driver import Entry, Phone
 from sma_flows.simulator.exchange import Exchange, Line, Route
@@ -152,9 +153,10 @@ class ExchangeMeetings:
 
 
 class Switchboard:
-    """Leads every call of an exchange to one function, and writes down what happens.
+    """Leads the calls of an account to one function, and writes down what happens.
 
-    *plan* gives the prompts their names. *on_line* sees each line of each transcript: call, line.
+    The function answers for all applications of the account. *now_ms* is the clock; *plan* gives the prompts their
+    names; *on_line* sees each line of each transcript: call, line.
     """
 
     def __init__(
@@ -162,12 +164,14 @@ class Switchboard:
         target: Target,
         plan: Plan,
         *,
-        application: str,
+        account: Account,
+        now_ms: Callable[[], int],
         switches: Switches | None = None,
         on_line: Callable[[Line, str], None] = lambda _line, _words: None,
     ) -> None:
         self.target = target
-        self.application = application
+        self.account = account
+        self._now_ms = now_ms
         self._switches = switches
         self._on_line = on_line
         prompts: dict[str, Any] = {}
@@ -176,11 +180,10 @@ class Switchboard:
         self._ear = Ear({"prompts": prompts})
         self._scribes: dict[str, _Scribe] = {}
 
-    def route(self, application: str, number: str) -> Route | None:  # noqa: ARG002 - every number leads here
-        """The ``route`` of an :class:`~sma_flows.simulator.exchange.Exchange`."""
-        if application and application != self.application:
-            return None
-        return Route(self.application, self._phone)
+    def route(self, application: str, number: str) -> Route | None:
+        """The ``route`` of an :class:`~sma_flows.simulator.exchange.Exchange`: as the account's rules say."""
+        lead = self.account.lead(application, number, self._now_ms())
+        return Route(lead.application, self._phone, lead.rule) if lead is not None else None
 
     def _phone(self, world: World, line: Line) -> Phone:
         scribe = self._scribes[line.transaction] = _Scribe(self._ear, lambda words: self._on_line(line, words))

@@ -82,11 +82,16 @@ def served(
 ) -> Iterator[Served]:
     """A control plane whose one application is answered by *answer*; without a clock it stands still."""
     function = answer if callable(answer) else Function(answer or {})
-    route = Route(APP, answered_by(function))
+
+    def route(application: str, number: str) -> Route | None:
+        lead = plane.account.lead(application, number, plane.now_ms)
+        return Route(lead.application, answered_by(function), lead.rule) if lead is not None else None
+
     exchange = Exchange(
-        lambda application, _number: route if application in ("", APP) else None,
+        route,
         clock=clock or VirtualClock(),
         quotas=quotas,
+        numbers=lambda: plane.account.owned(plane.now_ms),
     )
     plane = ControlPlane(exchange, rates={"*": 0} if rates is None else rates)
     with serving(plane) as url:

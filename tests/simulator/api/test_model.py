@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 
 from sma_flows.simulator.api.operation import STATUS, Operation
-from sma_flows.simulator.api.plane import OPERATIONS
+from sma_flows.simulator.api.plane import HANDLERS, OPERATIONS
 from sma_flows.simulator.api.shapes import Choice, Flag, Many, Member, Pairs, Record, Shape, Text, Time, Whole
 
 SESSION = botocore.session.get_session()
@@ -71,3 +71,7 @@ def test_errors_and_their_status_are_those_of_the_model(operation: Operation) ->
 def test_no_two_operations_are_called_the_same_way() -> None:
     assert len({(one.method, one.path) for one in OPERATIONS}) == len(OPERATIONS)
     assert len({one.name for one in OPERATIONS}) == len(OPERATIONS)
+
+
+def test_every_operation_is_done_by_something() -> None:
+    assert {one.name for one in OPERATIONS} == set(HANDLERS)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.simulator.meetings import Attendee, Meeting, NotCreated, Wanted
 from sma_flows.simulator.refused import RefusedError
 
 if TYPE_CHECKING:
-    from sma_flows.simulator.api.plane import ControlPlane
+    from sma_flows.simulator.api.plane import ControlPlane, Handler
 
 __all__ = ["HANDLERS"]
 
@@ -146,7 +146,7 @@ def _meeting(plane: ControlPlane, meeting: Meeting) -> dict[str, Any]:
     return told | {name: meeting.details[name] for name in shown if name in meeting.details}
 
 
-HANDLERS: Final[Mapping[str, Callable[[ControlPlane, Params], Mapping[str, Any] | None]]] = {
+HANDLERS: Final[Mapping[str, Handler]] = {
     "CreateMeeting": create_meeting,
     "CreateMeetingWithAttendees": create_meeting_with_attendees,
     "GetMeeting": get_meeting,

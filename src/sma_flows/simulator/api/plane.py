@@ -16,7 +16,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
 from sma_flows.protocol.ids import like_uuid
-from sma_flows.simulator.api import meetings, voice
+from sma_flows.simulator.account import Account
+from sma_flows.simulator.api import account, meetings, voice
 from sma_flows.simulator.api.admin import transcript as transcript_of
 from sma_flows.simulator.api.faults import STATUS_OF, Fault, Faults
 from sma_flows.simulator.api.meetings_model import MEETINGS
@@ -30,8 +31,8 @@ __all__ = ["OPERATIONS", "Answer", "ControlPlane", "Request", "Seen"]
 
 Handler = Callable[["ControlPlane", Mapping[str, Any]], Mapping[str, Any] | None]
 
-HANDLERS: Final[Mapping[str, Handler]] = {**voice.HANDLERS, **meetings.HANDLERS}
-OPERATIONS: Final = tuple(one for one in (*VOICE, *MEETINGS) if one.name in HANDLERS)
+HANDLERS: Final[Mapping[str, Handler]] = {**voice.HANDLERS, **account.HANDLERS, **meetings.HANDLERS}
+OPERATIONS: Final = (*VOICE, *MEETINGS)
 """Everything that the control plane can do."""
 
 MOST_SEEN: Final = 10_000
@@ -76,8 +77,10 @@ class Seen:
 class ControlPlane:
     """See the module.
 
-    *rates* replaces how often a second an operation may be called, by name; 0: as often as one likes. ``*`` stands for
-    all that are not named. *transcript* puts a call into words. ``seen`` are the requests so far, without their values.
+    *rates* replaces how often a second an operation may be called, by name; 0: as often as one likes; ``*`` stands for
+    all that are not named. *transcript* puts a call into words. *account* has applications, rules and numbers (without
+    one: the application, the rule and the numbers of the exchange's world). ``seen`` are the requests so far, without
+    their values.
     """
 
     def __init__(
@@ -86,8 +89,10 @@ class ControlPlane:
         *,
         rates: Mapping[str, int] | None = None,
         transcript: Callable[[Line], list[str]] = transcript_of,
+        account: Account | None = None,
     ) -> None:
         self.exchange = exchange
+        self.account = account or Account.of(exchange.base)
         self.meetings = exchange.meetings
         self.transcript = transcript
         self.faults = Faults()
@@ -108,6 +113,11 @@ class ControlPlane:
     def now(self) -> datetime:
         """The wall clock of the simulated world."""
         return datetime.fromtimestamp((self.exchange.base.started_ms + self.now_ms) / 1000, UTC)
+
+    def iso(self, at_ms: int) -> str:
+        """A moment of the clock as the API writes most times."""
+        at = datetime.fromtimestamp((self.exchange.base.started_ms + at_ms) / 1000, UTC)
+        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def arn(self, service: str, resource: str) -> str:
         """A name of a resource of this account."""

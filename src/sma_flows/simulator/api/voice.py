@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.protocol.actions import InvalidActionError, sip_headers
 from sma_flows.simulator.refused import RefusedError
 
 if TYPE_CHECKING:
-    from sma_flows.simulator.api.plane import ControlPlane
+    from sma_flows.simulator.api.plane import ControlPlane, Handler
 
 __all__ = ["HANDLERS"]
 
@@ -44,7 +44,7 @@ def _e164(number: str) -> str:
     return number if number.startswith("+") else f"+{number}"
 
 
-HANDLERS: Final[Mapping[str, Callable[[ControlPlane, Params], Mapping[str, Any] | None]]] = {
+HANDLERS: Final[Mapping[str, Handler]] = {
     "CreateSipMediaApplicationCall": create_call,
     "UpdateSipMediaApplicationCall": update_call,
 }
