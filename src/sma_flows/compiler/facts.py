@@ -10,6 +10,7 @@ from sma_flows.compiler.program import Arc, Node, Program
 from sma_flows.compiler.resolved import ResolvedFlow
 from sma_flows.compiler.speech import spoken_length
 from sma_flows.compiler.uses import prompt_entries
+from sma_flows.compiler.verbs import EFFECTS
 from sma_flows.flow.fields import PromptItem
 from sma_flows.flow.states import JoinMeetingState, PlayState, RecordState, RunState, SayState, WaitState, _Listening
 from sma_flows.plan import QUEUE_BYTES
@@ -23,6 +24,8 @@ HEADER_BYTES: Final = 1_500
 """Position, answer number, fingerprint, flags, and the owners of ten actions (decision 3, docs/decisions/0005)."""
 COUNTER_BYTES: Final = 12
 ATTENDEE_BYTES: Final = 1_000
+HOLD_BYTES: Final = 70
+"""The ticket of a long hook, and until when its result is waited for."""
 MAX_ATTRIBUTES: Final = 16_000
 """Compile error above this many bytes of attributes; the service's limit is 20 KB (decision 3)."""
 
@@ -125,9 +128,9 @@ def _counters(program: Program) -> int:
         model = node.state.model
         if model.visits is not None:
             names.add(f"c:{node.prefix}{model.visits.counter}" if model.visits.counter else f"v:{name}")
-            if node.state.verb in ("run", "join_meeting"):  # and its serial, where the count begins anew
+            if node.state.verb in EFFECTS:  # and its serial, where the count begins anew
                 names.add(f"n:{name}")
-        elif name in twice and node.state.verb in ("run", "join_meeting"):
+        elif name in twice and node.state.verb in EFFECTS:
             names.add(f"v:{name}")
         if isinstance(model, _Listening) and model.keys:
             names.add(f"k:{name}")
@@ -141,7 +144,7 @@ def _counters(program: Program) -> int:
 def _specials(program: Program) -> int:
     """What the runtime saves on its own: attendee, marks of things to undo, waiting updates."""
     verbs = {node.state.verb for node in program.nodes.values()}
-    size = ATTENDEE_BYTES if "join_meeting" in verbs else 0
+    size = (ATTENDEE_BYTES if "join_meeting" in verbs else 0) + (HOLD_BYTES if "hold" in verbs else 0)
     for prefix, flow in program.flows.items():
         size += sum(len(prefix + name) + 5 for name, hook in flow.hooks.items() if hook.model.undo is not None)
     for name, update in program.outer.model.updates.items():
@@ -204,7 +207,7 @@ def overlapping(program: Program) -> list[list[str]]:
     pairs = []
     nodes = program.nodes
     for name, node in nodes.items():
-        if node.state.verb not in ("run", "join_meeting"):
+        if node.state.verb not in EFFECTS:
             continue
         for base in sorted(node.base):
             state = nodes[base].state

@@ -134,7 +134,7 @@ def needs_quiet(node: Node) -> bool:
     model = node.state.model
     if isinstance(model, MuteState):
         return model.who != "self"
-    return node.kind == "run" or (isinstance(model, JoinMeetingState) and model.token is None)
+    return node.state.verb in ("run", "hold") or (isinstance(model, JoinMeetingState) and model.token is None)
 
 
 def keep_lists(

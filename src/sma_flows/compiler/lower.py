@@ -16,6 +16,7 @@ from sma_flows.compiler.lower_states import state_json, visits_counter
 from sma_flows.compiler.lower_talk import Json, Scope, entry_json, expression, used_prompts
 from sma_flows.compiler.program import Program
 from sma_flows.compiler.resolved import ResolvedFlow, ResolvedHook
+from sma_flows.compiler.verbs import EFFECTS
 from sma_flows.compiler.whole import understand
 from sma_flows.flow.expressions import Expr
 from sma_flows.flow.model import ScheduleModel
@@ -79,7 +80,7 @@ def _states(program: Program, scopes: Mapping[str, Scope], kept: Mapping[str, fr
     for name, node in program.nodes.items():
         if kept.get(name):
             states[name]["keep"] = sorted(kept[name])
-        if name in twice and node.state.verb in ("run", "join_meeting"):
+        if name in twice and node.state.verb in EFFECTS:
             states[name].setdefault("count", f"v:{name}")
         visits = node.state.model.visits
         if visits is not None and visits.since is not None:
@@ -102,7 +103,7 @@ def _serials(states: Mapping[str, Json]) -> None:
     """Effects whose counter begins anew somewhere count once more for themselves: a token never comes twice."""
     anew = {counter for plan in states.values() for counter in plan.get("resets", ())}
     for name, plan in states.items():
-        if plan["do"] in ("run", "join_meeting") and plan.get("count") in anew:
+        if plan["do"] in EFFECTS and plan.get("count") in anew:
             plan["serial"] = f"n:{name}"
 
 
@@ -150,6 +151,8 @@ def _hook(hook: ResolvedHook, scope: Scope) -> Json:
         for outcome, results in hook.outcomes.items()
     }
     out |= {"main": hook.main, "budget": hook.budget_ms, "effect": hook.effect}
+    if hook.long:
+        out["long"] = True
     if model.undo is not None:
         out["undo"] = {
             "hook": scope.prefix + model.undo.name,

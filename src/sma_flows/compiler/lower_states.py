@@ -222,6 +222,10 @@ def _run(state: ResolvedState, model: RunState, scope: Scope, outer: str) -> Jso
         limits.append(limit)
     if limits:
         out["limits"] = limits
+    if model.while_ is not None:
+        out["items"] = scope.items(model.while_, f"text:{state.name}:while")
+        out["at_most"] = model.at_most
+        return out | _locale(model, scope)
     return out
 
 

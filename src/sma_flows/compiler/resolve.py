@@ -61,6 +61,10 @@ _KNOWN_WORDS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+LONG_BUDGET_MS = 60_000
+"""Longest work of a hook outside the call, where it does not say so itself."""
+
+
 def resolve_flow(
     model: FlowModel,
     document: Document,
@@ -95,7 +99,8 @@ def _hook(name: str, model: HookModel, document: Document) -> ResolvedHook:
     span = document.span(("hooks", name), key=True)
     builtin = BUILTINS.get(model.builtin) if model.builtin else None
     if builtin is None:
-        return ResolvedHook(name, model, span, model.results, model.effect, model.budget)
+        budget = model.budget if "budget" in model.model_fields_set or model.long == "false" else LONG_BUDGET_MS
+        return ResolvedHook(name, model, span, model.results, model.effect, budget)
     given = {result: parse_type(text) for result, text in builtin.gives.items()}
     given.update(model.gives)
     outcomes = {outcome: given if outcome == builtin.main else {} for outcome in builtin.outcomes}
@@ -165,7 +170,7 @@ def _state(name: str, model: State, flow: ResolvedFlow) -> ResolvedState:
         connected = Edge(model.connected, "own", flow.span(*path, "connected"))
     state = ResolvedState(
         name=name,
-        verb=model.verb,
+        verb="hold" if isinstance(model, RunState) and model.while_ is not None else model.verb,
         model=model,
         span=flow.span(*path, key=True),
         outcomes=outcomes,

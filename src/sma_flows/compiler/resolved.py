@@ -75,6 +75,11 @@ class ResolvedHook:
         return next(iter(self.outcomes))
 
     @property
+    def long(self) -> bool:
+        """Whether it runs outside the call, while the caller hears something."""
+        return self.model.long == "true"
+
+    @property
     def results(self) -> dict[str, Type]:
         """Every result name of every outcome."""
         return {name: kind for results in self.outcomes.values() for name, kind in results.items()}

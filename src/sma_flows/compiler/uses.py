@@ -35,7 +35,7 @@ Heard: TypeAlias = tuple[str, Place, tuple[PromptItem, ...]]
 """A field that is heard, its place, its items."""
 
 _LEGS = frozenset(("A", "B", "both", "here", "other"))
-_HEARD = ("say", "play", "prompt", "menu", "welcome", "ringback", "beep")
+_HEARD = ("say", "play", "prompt", "menu", "welcome", "ringback", "beep", "while_")
 _PLAIN = frozenset((*_HEARD, "before", "next", "visits", "keys", "retry", "leg", "listen"))
 
 
@@ -144,7 +144,8 @@ def _prompt_items(flow: ResolvedFlow, state: ResolvedState) -> Iterator[Heard]:
     for name in _heard_fields(type(state.model)):
         value = getattr(state.model, name)
         if isinstance(value, tuple) and value:
-            yield name, (*state.path, name), value
+            field = name.removesuffix("_")
+            yield field, (*state.path, field), value
     retry, place = retry_of(flow, state)
     if retry is not None:
         for name in ("no_input", "no_match"):

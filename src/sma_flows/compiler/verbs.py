@@ -13,6 +13,7 @@ __all__ = [
     "ASIDE_VERBS",
     "BUILT_IN",
     "CONNECTING",
+    "EFFECTS",
     "JOINED",
     "LISTENING",
     "OUTCOMES",
@@ -60,6 +61,9 @@ AS_OTHER: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
 
 JOINED: Final = frozenset(("say", "play", "wait", "voice_focus", "record_call", "send_digits"))
 """Verbs whose actions may be followed by others in one list (contract 4.0, "event: end")."""
+
+EFFECTS: Final = frozenset(("run", "hold", "join_meeting"))
+"""Verbs that ask the world. `hold` is `run ... while`: it asks for a start, plays files, and takes the result."""
 
 SILENT: Final = frozenset(("run", "choose", "schedule", "take", "set", "use", "return"))
 """Verbs without actions: they run inside the invocation that reaches them."""

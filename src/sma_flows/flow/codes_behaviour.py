@@ -176,4 +176,14 @@ CODES: Final[tuple[Code, ...]] = (
         "open: [mon-fri 09:00-17:00]\nlunch: [mon-fri 12:00-13:00]",
         "lunch: [mon-fri 12:00-13:00]\nopen: [mon-fri 09:00-17:00]",
     ),
+    Code(
+        "SF321",
+        "long-hook",
+        "error",
+        "A long hook is not waited for, or something waits for a hook that is not long.",
+        "A hook with `long: true` works in an invocation of its own, and its result comes later, by an update of the "
+        "call. Somebody must be on the line until then, and hear something.",
+        "look_up:\n  run: ask_archive(number)    # long: true",
+        "look_up:\n  run: ask_archive(number)\n  while: hold_music\n  at_most: 45s",
+    ),
 )

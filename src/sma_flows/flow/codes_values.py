@@ -205,15 +205,7 @@ CODES: Final[tuple[Code, ...]] = (
         "visits: 5 times",
         "visits: 5 in tries since menu",
     ),
-    Code(
-        "SF123",
-        "later-version",
-        "error",
-        "The language will have this, but this version cannot do it.",
-        "It would be ignored, and the caller would wait in silence.",
-        "look_up:\n  run: find(number)\n  while: hold_music",
-        "look_up:\n  say: one_moment\n  run: find(number)",
-    ),
+    # SF123 (later-version) is gone: everything of version 1 is there. Its number is not used again.
     Code(
         "SF124",
         "final-with-next",

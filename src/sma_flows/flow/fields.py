@@ -241,25 +241,6 @@ def _version(kind: str) -> Callable[[str], int]:
     return read
 
 
-def later_fault(what: str, path: tuple[str, ...] = ()) -> Fault:
-    """The fault of a key that is known and not possible yet."""
-    return Fault(
-        "SF123",
-        f"'{what}' comes with a later version",
-        label="not possible yet",
-        help="keep the hook inside its budget, and say something before the `run`",
-        path=path,
-        at_key=True,
-    )
-
-
-def _later(what: str) -> Callable[[object], object]:
-    def read(_value: object) -> object:
-        raise later_fault(what)
-
-    return read
-
-
 def _sequence_of(scalar: Scalar) -> str:
     return values.check_key(scalar.text, sequence=False)
 
@@ -279,11 +260,6 @@ def one_of(words: Sequence[str], what: str) -> GetPydanticSchema:
 def leg_of(*words: str) -> GetPydanticSchema:
     """A leg word of these, or a leg variable."""
     return word(lambda text: values.check_leg(text, words), {"type": "string"})
-
-
-def later(what: str) -> GetPydanticSchema:
-    """A key that is known and not possible yet."""
-    return _marker(lambda _handler: core_schema.no_info_plain_validator_function(_later(what)), {})
 
 
 def version(kind: str) -> GetPydanticSchema:

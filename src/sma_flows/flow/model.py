@@ -42,7 +42,6 @@ from sma_flows.flow.fields import (
     VarType,
     Zone,
     count,
-    later,
     many,
     one_of,
     version,
@@ -165,7 +164,7 @@ class HookModel(Strict):
     budget: Duration = DEFAULT_BUDGET_MS
     effect: Annotated[str, one_of(("read", "keyed", "repeatable", "once"), "the effect of a hook")] = "once"
     undo: Call | None = None
-    long: Annotated[None, later("long")] = None
+    long: Annotated[str, one_of(("true", "false"), "whether the hook runs outside the call")] = "false"
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

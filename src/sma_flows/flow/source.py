@@ -22,7 +22,9 @@ from yaml.scanner import Scanner
 from sma_flows.flow.diagnostics import MAX_FINDINGS, Diagnostic, did_you_mean, limited, report
 from sma_flows.flow.nodes import Document, Mapping_, Node, Scalar, Seq, Span, source_lines
 from sma_flows.flow.yaml_errors import (
+    MAX_DEPTH,
     alias_diagnostic,
+    deep_diagnostic,
     explain_error,
     hash_diagnostic,
     tab_diagnostic,
@@ -32,7 +34,6 @@ from sma_flows.flow.yaml_errors import (
 __all__ = ["MAX_BYTES", "PureParser", "fast_parser", "load_document", "load_text"]
 
 MAX_BYTES: Final = 1_000_000
-MAX_DEPTH: Final = 32
 MAX_ALIASED: Final = 10_000
 """Most nodes that aliases may add to a document."""
 
@@ -252,8 +253,7 @@ class _Builder:
             self._add(node, 1)
             return
         if len(self.frames) >= MAX_DEPTH:
-            message = f"lists and maps are nested more than {MAX_DEPTH} deep"
-            raise _Stop(report("SF018", span, message, label="too deep", help="no flow needs more than seven levels"))
+            raise _Stop(deep_diagnostic(span))
         if event.anchor:
             self.anchors[event.anchor] = (None, 0)
         self.frames.append(_Frame(event, span))

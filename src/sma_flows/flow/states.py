@@ -38,8 +38,6 @@ from sma_flows.flow.fields import (
     VarName,
     VisitsField,
     count,
-    later,
-    later_fault,
     leg_of,
     one_of,
     shape_of,
@@ -258,19 +256,30 @@ class WaitState(_Listening):
 
 
 class RunState(StateBase):
-    """`run`: call a hook."""
+    """`run`: call a hook. With `while` and `at_most` the caller hears files until a long hook has its result."""
 
     verb: ClassVar[str] = "run"
     run: Call
     into: dict[VarKey, Name] = {}
     limit: Limits = ()
-    while_: Annotated[None, later("run ... while")] = Field(default=None, alias="while")
+    while_: Prompt | None = Field(default=None, alias="while")
     at_most: Duration | None = None
 
     @model_validator(mode="after")
-    def _now(self) -> Self:
-        if self.at_most is not None:
-            raise later_fault("run ... while", path=("at_most",))
+    def _both(self) -> Self:
+        for name, here, there, missing in (
+            ("while", self.while_, self.at_most, "at_most: 45s"),
+            ("at_most", self.at_most, self.while_, "while: hold_music"),
+        ):
+            if here is not None and there is None:
+                raise Fault(
+                    "SF102",
+                    f"'{name}' stands without '{missing.partition(':')[0]}'",
+                    label="only half of it",
+                    help=f"add `{missing}`",
+                    path=(name,),
+                    at_key=True,
+                )
         return self
 
 

@@ -11,7 +11,7 @@ import yaml
 from sma_flows.flow.diagnostics import Diagnostic, report
 from sma_flows.flow.nodes import Span
 
-__all__ = ["explain_error", "tab_indented"]
+__all__ = ["MAX_DEPTH", "deep_diagnostic", "explain_error", "tab_indented"]
 
 _TAB: Final = re.compile(r" *(\t[ \t]*)\S")
 _HASH_IN_FLOW: Final = re.compile(r"[\[{,]\s*(#)")
@@ -21,6 +21,16 @@ def tab_indented(line: str) -> int | None:
     """Index of the tab in the indentation of a line, or None."""
     match = _TAB.match(line)
     return None if match is None else match.start(1)
+
+
+MAX_DEPTH: Final = 32
+"""Levels of lists and maps in a file. A flow needs seven."""
+
+
+def deep_diagnostic(span: Span) -> Diagnostic:
+    """Lists and maps inside each other without an end."""
+    message = f"lists and maps are nested more than {MAX_DEPTH} deep"
+    return report("SF018", span, message, label="too deep", help="no flow needs more than seven levels")
 
 
 def explain_error(error: yaml.YAMLError, file: str, lines: Sequence[str]) -> Diagnostic:
@@ -59,6 +69,8 @@ class _Explainer:
             tab = tab_indented(self.text(line))
             if tab is not None:
                 return tab_diagnostic(self.file, line, tab)
+        if "nesting depth" in self.problem:  # PyYAML 6.0.4 and later give up before the reader can
+            return deep_diagnostic(self.span(self.line, self.col))
         return self._sign() or self._quote() or self._flow() or self._block()
 
     def _sign(self) -> Diagnostic | None:

@@ -48,7 +48,9 @@ def same_text(left: str, right: str) -> bool:
 
 
 class CallInfo(NamedTuple):
-    """What a hook may know of the call it works for. ``caller`` and ``called`` are the numbers of leg A."""
+    """What a hook may know of the call it works for. ``caller`` and ``called`` are the numbers of leg A;
+    ``application`` is the SIP media application that has the call.
+    """
 
     id: str
     caller: str
@@ -56,6 +58,7 @@ class CallInfo(NamedTuple):
     locale: str
     state: str
     direction: str
+    application: str = ""
 
 
 class LimitUse(NamedTuple):
@@ -75,7 +78,8 @@ class LimitUse(NamedTuple):
 class Ask(NamedTuple):
     """One piece of work outside the step.
 
-    ``port`` is ``hook`` or one of ``meetings.attend`` (meeting) -> attendee, token; ``meetings.leave`` (meeting,
+    ``port`` is ``hook``, ``hook.start`` (let it work outside the call; its result comes as an update with the token as
+    ticket) or one of ``meetings.attend`` (meeting) -> attendee, token; ``meetings.leave`` (meeting,
     attendee); ``meetings.roster`` (meeting) -> attendees; ``call.ended``: note that this call is over, for a hook that
     is still at work (decision 23). ``token`` is the same for every repetition of the same effect, and
     different for every other (decision 16); 26 lower-case letters and digits.

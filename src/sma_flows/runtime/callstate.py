@@ -131,7 +131,11 @@ def _write(values: dict[str, Any]) -> str:
     return ";".join([f"{name}={value}" for name, value in values.items()])
 
 
-_OWN: Final = {"@attendee": str, "@made": str, "@muted": str, "@undo": list, "@queue": list, "@rec": dict}
+_OWN: Final = {
+    **dict.fromkeys(("@attendee", "@made", "@muted"), str),
+    **dict.fromkeys(("@undo", "@queue", "@hold"), list),
+    "@rec": dict,
+}
 """Values of the runtime itself and their types; anything else under such a name counts as absent."""
 
 

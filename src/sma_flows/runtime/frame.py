@@ -340,7 +340,11 @@ class Frame:
         """What a hook may know of the call."""
         leg = self.event.leg_a
         caller, called = (leg.text("From"), leg.text("To")) if leg is not None else ("", "")
-        return CallInfo(self.event.transaction, caller, called, self.locale() or "", state, self.direction)
+        details = self.event.details
+        application = details.get("SipMediaApplicationId") or details.get("SipApplicationId") or ""
+        return CallInfo(
+            self.event.transaction, caller, called, self.locale() or "", state, self.direction, str(application)
+        )
 
     def goes_on(self) -> None:
         """The call went on after leg B had left: whatever ends it now, the callee did not."""

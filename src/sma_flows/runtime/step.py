@@ -22,7 +22,7 @@ from sma_flows.runtime.callstate import Call
 from sma_flows.runtime.ending import clean_up, next_clean_up
 from sma_flows.runtime.finish import Step, finish, release, touch
 from sma_flows.runtime.frame import HANG_UP, Frame, StepError, has_departed
-from sma_flows.runtime.nodes import Connector, HangupNode, Node
+from sma_flows.runtime.nodes import TICKET, Connector, HangupNode, HoldNode, Node
 from sma_flows.runtime.turn import Turn
 from sma_flows.runtime.values import MismatchError, coerce
 
@@ -394,6 +394,15 @@ def _update(turn: Turn) -> Step:
     (call, flow), event = turn.known(), turn.event
     if not call.pos or "h" in call.flags:
         return turn.nothing("no update is taken now")
+    ticket = event.arguments.get(TICKET)
+    if ticket is not None:
+        node = flow.node(call.pos)
+        if not isinstance(node, HoldNode) or not node.waits_for(call.vars, ticket):
+            return turn.nothing("a result that nobody waits for")
+        frame = turn.frame()
+        frame.call.then = ""
+        frame.walk(node.result(frame, event.arguments))
+        return finish(frame, "result of a long hook", turn.fingerprint)
     where = call.base or call.pos
     ringing = not call.base and flow.node(call.pos).connects
     for update in flow.updates.values():

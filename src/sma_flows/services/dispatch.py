@@ -29,6 +29,7 @@ from sma_flows.hooks import Call, Reply
 from sma_flows.runtime.ask import FAILED, Secret, ServiceReply
 from sma_flows.services.budget import BudgetSpentError, can_stop, run_within
 from sma_flows.services.builtins import Ports, as_text, run_builtin
+from sma_flows.services.jobs import START_S, job_of
 from sma_flows.services.ports import SystemClock
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from sma_flows.hooks.load import HookKey
     from sma_flows.runtime.ask import Ask, LimitUse
+    from sma_flows.services.jobs import Jobs
     from sma_flows.services.ports import Clock, LimitStore, MemoStore
 
 LEASE_EXTRA_S: Final = 1.0
@@ -79,6 +81,7 @@ class LocalServices:
     ports: Ports = field(default_factory=Ports)
     memo: MemoStore | None = None
     limits: LimitStore | None = None
+    jobs: Jobs | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
     troubles: list[Trouble] = field(default_factory=list)
@@ -190,7 +193,7 @@ class LocalServices:
         seconds = deadline - self.clock.monotonic()
         if seconds <= 0:
             return self._failed("hook_late", ask, "no time left")
-        work = self._hook if ask.port == "hook" else self._port
+        work = {"hook": self._hook, "hook.start": self._start}.get(ask.port, self._port)
         try:
             return run_within(seconds, lambda: work(ask, deadline))
         except BudgetSpentError:
@@ -214,6 +217,12 @@ class LocalServices:
             call = Call(info.id, info.caller, info.called, info.locale, info.state, info.direction, ask.token, deadline)
             reply = function(call, *ask.args)
         return _usable(ask, reply)
+
+    def _start(self, ask: Ask, deadline: float) -> ServiceReply:
+        if self.jobs is None:
+            raise ServiceError("nothing is configured that works outside the call")
+        self.jobs.start(job_of(ask), min(self._left(deadline), START_S))
+        return ServiceReply("done")
 
     def _port(self, ask: Ask, deadline: float) -> ServiceReply:
         meetings, left = self.ports.meetings, self._left(deadline)

@@ -16,7 +16,7 @@ from sma_flows.plan import FlowPlan
 from sma_flows.runtime.ask import Secret
 from sma_flows.simulator.bots import Bot
 from sma_flows.simulator.driver import Phone
-from sma_flows.simulator.messages import BotResult, Break, Callee, HangUp, Hears, Input, Key, Log, Talk
+from sma_flows.simulator.messages import BotResult, Break, Callee, HangUp, Hears, Input, Key, Log, Talk, Update
 from sma_flows.simulator.model import World as Service
 from sma_flows.simulator.parties import Parties
 from sma_flows.simulator.storage import Storage
@@ -110,6 +110,8 @@ class Session:
             self.variables = dict(turn.values)
             self.secrets.update(value.reveal() for value in turn.values.values() if isinstance(value, Secret))
         self.note(turn_in_words(event, turn))
+        for ms, arguments in turn.later:
+            self.phone.later(turn.delay_ms + ms, Update(tuple(arguments.items())))
         if self._on_turn is not None:
             self._on_turn(turn)
         return json.loads(turn.response) if turn.response else ""

@@ -47,7 +47,8 @@ class Turn:
     ``event`` and ``response`` are JSON text, as they would travel. ``before`` and ``after`` say where the call was and
     is. ``values`` are the variables in this moment, by full name. What only a flow in process tells is empty for other
     targets: ``asks`` (what the world was asked), ``note``, ``fault`` (an exception inside the runtime), ``trail`` (what
-    the walk came by, where the world is watched).
+    the walk came by, where the world is watched), ``later`` (updates with results of long hooks, and the milliseconds
+    until they come).
     """
 
     at_ms: int
@@ -61,6 +62,7 @@ class Turn:
     fault: str = ""
     delay_ms: int = 0
     trail: tuple[Visit, ...] = ()
+    later: tuple[tuple[int, Mapping[str, str]], ...] = ()
 
     @property
     def kind(self) -> str:
@@ -104,7 +106,7 @@ class InProcess:
         """See :class:`Target`. Never raises: what the runtime runs into is ``fault``."""
         world = self.world
         world.clock.at = now
-        world.spent_ms = 0
+        world.spent_ms, world.later = 0, []
         result = handle(world.program, json.loads(event), now=now, services=world)
         trail = tuple(world.watch)
         world.watch.clear()
@@ -120,6 +122,7 @@ class InProcess:
             result.fault,
             world.spent_ms,
             trail,
+            tuple(world.later),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from sma_flows.runtime.invoke import ANSWER_S
 from sma_flows.runtime.program import Program
 from sma_flows.services.builtins import Ports
 from sma_flows.services.dispatch import LocalServices
+from sma_flows.services.jobs import job_of, result_of, work_of
 from sma_flows.services.ports import SystemClock
 from sma_flows.services.setup import HOOKS, STORE, open_services
 from sma_flows.testing.script import CallScript
@@ -63,6 +65,7 @@ class World:
     problems: list[str] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
+    later: list[tuple[int, Mapping[str, str]]] = field(default_factory=list)
     spent_ms: int = 0
     watch: list[Visit] = field(default_factory=list)
 
@@ -83,6 +86,8 @@ class World:
     def perform(self, ask: Ask, deadline: float) -> ServiceReply:
         """Do what is asked: as the call's ``stub`` says, else with the real hook against an empty store."""
         self.secrets.update(value.reveal() for value in ask.args if isinstance(value, Secret))
+        if ask.port == "hook.start":
+            return self._long(ask)
         name = ask.name if ask.port == "hook" else ask.port
         if name in self.stubs:
             reply = self._scripted(ask, name, deadline)
@@ -97,6 +102,18 @@ class World:
         self.asked.append((ask, reply))
         return reply
 
+    def _long(self, ask: Ask) -> ServiceReply:
+        """A hook that works outside the call. What comes of it is known at once here, and told when its time comes."""
+        if ask.token in self.tokens:
+            return ServiceReply("done")
+        self.tokens.add(ask.token)
+        work = work_of(job_of(ask), self.program)
+        spent, self.spent_ms = self.spent_ms, 0
+        reply = self.perform(work, time.monotonic() + work.budget_ms / 1000)
+        self.later.append((self.spent_ms, result_of(ask.token, reply)))
+        self.spent_ms = spent
+        return ServiceReply("done")
+
     def _scripted(self, ask: Ask, name: str, deadline: float) -> ServiceReply:
         """The next reply of a stub; its time is virtual. A hook's goes through memo and limits as a real one does."""
         if ask.port != "hook":
@@ -110,7 +127,8 @@ class World:
 
     def _spend(self, ask: Ask, turn: Reaction) -> bool:
         """Let virtual time pass; False: more than the hook's budget, or than one answer may take."""
-        allowed = max(0, min(ask.budget_ms, round(ANSWER_S * 1000) - self.spent_ms))
+        inside = not ask.hook.get("long")  # a long hook has time of its own
+        allowed = max(0, min(ask.budget_ms, round(ANSWER_S * 1000) - self.spent_ms) if inside else ask.budget_ms)
         self.spent_ms += min(allowed, turn.after_ms)
         return turn.after_ms <= allowed
 

@@ -9,9 +9,10 @@ from typing import Final
 
 from sma_flows.compiler.graph import components
 from sma_flows.compiler.program import Node
-from sma_flows.compiler.resolved import ResolvedFlow, ResolvedHook
+from sma_flows.compiler.resolved import ResolvedFlow, ResolvedHook, ResolvedState
 from sma_flows.compiler.rules.base import Whole, call_rule, flow_rule
 from sma_flows.flow.diagnostics import Diagnostic, did_you_mean, report
+from sma_flows.flow.nodes import Span
 from sma_flows.flow.states import RunState, TakeState
 
 MOST_MS: Final = 3_000
@@ -113,6 +114,78 @@ def _calls(
             )
 
 
+@flow_rule
+def long_hooks(flow: ResolvedFlow) -> Iterator[Diagnostic]:
+    """A long hook stands where its result cannot be waited for, or `while` stands where nothing takes long.
+
+    A long hook works in an invocation of its own and tells its result by an update of the call.
+    """
+    document = flow.document
+    for name, hook in flow.hooks.items():
+        if hook.long:
+            yield from _long_hook(flow, name, hook)
+    for state in flow.states.values():
+        if isinstance(state.model, RunState) and (found := flow.hooks.get(state.model.run.name)) is not None:
+            yield from _long_run(flow, state, state.model, found)
+    for index, item in enumerate(flow.model.cleanup):
+        if item.run.name in flow.hooks and flow.hooks[item.run.name].long:
+            span = document.span(("cleanup", index, "run"))
+            yield _long(span, "nobody waits at the end of a call", "long hook", _SHORT)
+    for name, model in flow.model.hooks.items():
+        if model.undo is not None and model.undo.name in flow.hooks and flow.hooks[model.undo.name].long:
+            span = document.span(("hooks", name, "undo"))
+            yield _long(span, "nobody waits for what is undone", "long hook", _SHORT)
+
+
+def _long_hook(flow: ResolvedFlow, name: str, hook: ResolvedHook) -> Iterator[Diagnostic]:
+    """What a long hook cannot have."""
+    for key, there, why in (
+        ("builtin", hook.model.builtin is not None, "built-in hooks answer at once"),
+        ("undo", hook.model.undo is not None, "it may make something after the call has ended"),
+    ):
+        if there:
+            span = flow.document.span(("hooks", name, key), key=True)
+            yield _long(span, f"a long hook has no `{key}`", why, "remove it, or `long: true`")
+    for outcome, results in hook.outcomes.items():
+        for result, kind in results.items():
+            if kind.secrecy == "secret":
+                what = f"'{result}' of '{outcome}' is secret, and the result of a long hook comes by an update"
+                help_ = "make it no secret, or ask for it with a second hook"
+                yield _long(hook.span, what, "would be stored on its way", help_)
+
+
+def _long_run(flow: ResolvedFlow, state: ResolvedState, model: RunState, hook: ResolvedHook) -> Iterator[Diagnostic]:
+    """A state that runs a long hook, or that waits."""
+    if hook.long and model.while_ is None:
+        span = flow.span(*state.path, "run")
+        yield _long(span, f"'{hook.name}' takes long, and the caller hears nothing", "long hook", _HOLD)
+    elif model.while_ is not None and not hook.long:
+        span = flow.document.span((*state.path, "while"), key=True)
+        what = f"'{hook.name}' answers at once, and '{state.name}' plays meanwhile"
+        help_ = f"write `long: true` at the hook '{hook.name}', or remove `while` and `at_most`"
+        yield _long(span, what, "nothing to wait for", help_)
+    if model.at_most is not None and not LEAST_HOLD_MS <= model.at_most <= MOST_HOLD_MS:
+        span = flow.document.span((*state.path, "at_most"))
+        what = "a caller is kept waiting from 1s to 10m"
+        yield _long(span, what, "out of this", "write for example `at_most: 45s`")
+    for rule in model.limit if hook.long else ():
+        if rule.per != "call":
+            span = flow.document.span((*state.path, "limit", rule.outcome))
+            what = "a limit over calls needs the outcome at once, and this one comes later"
+            yield _long(span, what, "not with a long hook", f"write `{rule.max} per call`")
+
+
+_HOLD: Final = "add `while: hold_music` and `at_most: 45s`"
+_SHORT: Final = "name a hook that answers within its budget"
+LEAST_HOLD_MS: Final = 1_000
+MOST_HOLD_MS: Final = 600_000
+"""Ten minutes: a caller has left long before, and a function works at most fifteen."""
+
+
+def _long(span: Span, message: str, label: str, help_: str) -> Diagnostic:
+    return report("SF321", span, message, label=label, help=help_)
+
+
 def _count(least: int, most: int) -> str:
     if least == most:
         return {0: "no values", 1: "one value"}.get(most, f"{most} values")
@@ -167,7 +240,7 @@ def hook_budgets(whole: Whole) -> Iterator[Diagnostic]:
     for name, node in program.nodes.items():
         model = node.state.model
         hook = node.flow.hooks.get(model.run.name) if isinstance(model, RunState) else None
-        weight[name] = hook.budget_ms if hook is not None else 0
+        weight[name] = hook.budget_ms if hook is not None and not hook.long else 0
     quiet = {name for name, node in program.nodes.items() if node.state.silent}
     followers = {
         name: [arc.target for arc in program.nodes[name].arcs if arc.target in quiet and arc.kind == "next"]

@@ -174,6 +174,11 @@ def _shown(flow: ResolvedFlow, state: ResolvedState) -> Iterator[tuple[str, Plac
                 yield str(value.args[0]), (*state.path, "with", target), f"the input '{target}', which is not secret"
     if isinstance(model, RunState):
         hook = flow.hooks.get(model.run.name)
+        if hook is not None and hook.long:
+            for arg in model.run.args:
+                for node in arg.walk():
+                    if node.op == "var":
+                        yield str(node.args[0]), (*state.path, "run"), f"'{hook.name}', which works outside the call"
         if hook is not None and hook.model.builtin in _TELLING:
             for arg in model.run.args:
                 if arg.op == "var":

@@ -264,10 +264,10 @@ def _typed_names(state: ResolvedState) -> Iterator[tuple[str, Place, tuple[str, 
 
 @flow_rule
 def words_where_files_are_played(flow: ResolvedFlow) -> Iterator[Diagnostic]:
-    """`play`, `ringback` and `beep` take files: words are `say` (language reference 4)."""
+    """`play`, `ringback`, `beep` and `while` take files: words are `say` (language reference 4)."""
     for state in flow.states.values():
         for field, place, items in prompt_items(flow, state):
-            if field not in ("play", "ringback", "beep"):
+            if field not in ("play", "ringback", "beep", "while"):
                 continue
             for item in items:
                 if item.template is None and all(each.kind == "audio" for _, each in prompt_entries(flow, item)):

@@ -18,7 +18,17 @@ from sma_flows.runtime.nodes.legs import (
     WaitNode,
     made_attendees,
 )
-from sma_flows.runtime.nodes.silent import ChooseNode, ReturnNode, RunNode, ScheduleNode, SetNode, TakeNode, UseNode
+from sma_flows.runtime.nodes.silent import (
+    TICKET,
+    ChooseNode,
+    HoldNode,
+    ReturnNode,
+    RunNode,
+    ScheduleNode,
+    SetNode,
+    TakeNode,
+    UseNode,
+)
 from sma_flows.runtime.nodes.talk import BotNode, GatherNode, MenuNode, PlayNode, RecordNode, SayNode
 
 VERBS: Final[Mapping[str, type[Node]]] = {
@@ -36,6 +46,7 @@ VERBS: Final[Mapping[str, type[Node]]] = {
     "send_digits": SendDigitsNode,
     "wait": WaitNode,
     "run": RunNode,
+    "hold": HoldNode,
     "choose": ChooseNode,
     "schedule": ScheduleNode,
     "take": TakeNode,
@@ -47,9 +58,11 @@ VERBS: Final[Mapping[str, type[Node]]] = {
 """Every verb of the language and the class that plays it."""
 
 __all__ = [
+    "TICKET",
     "VERBS",
     "Connector",
     "HangupNode",
+    "HoldNode",
     "Listener",
     "Node",
     "effect_token",

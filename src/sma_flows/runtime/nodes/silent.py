@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sma_flows.runtime.ask import Ask, LimitUse, Secret, ServiceReply
 from sma_flows.runtime.frame import HANG_UP
-from sma_flows.runtime.nodes.base import Node, effect_token
+from sma_flows.runtime.nodes.base import Node, Talk, effect_token
 from sma_flows.runtime.values import MismatchError, coerce, compile_condition, show
 
 if TYPE_CHECKING:
-    from sma_flows.runtime.frame import Frame
+    from sma_flows.runtime.frame import Frame, Part
     from sma_flows.runtime.program import FlowProgram
 
 
@@ -20,6 +21,7 @@ class RunNode(Node):
 
     alone = True
     silent = True
+    port: ClassVar[str] = "hook"
     __slots__ = ("args", "budget", "effect", "hook", "limits", "outcomes", "settings", "undo")
 
     def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
@@ -54,11 +56,15 @@ class RunNode(Node):
             found = {key: ["lit", value(frame)] for key, value in self.settings.items()}
             hook = {**hook, "with": {**hook["with"], **found}}
         args = tuple([arg(frame) for arg in self.args])
-        self.ask(frame, "hook", self.state["hook"], args, self.effect, self.budget, tuple(uses), hook)
-        frame.resume = self._replied
+        self.ask(frame, self.port, self.state["hook"], args, self.effect, self.budget, tuple(uses), hook)
+        frame.resume = self.replied
         return None
 
-    def _replied(self, frame: Frame, reply: ServiceReply) -> str | None:
+    def replied(self, frame: Frame, reply: ServiceReply) -> str | None:
+        """The hook has answered."""
+        return self._taken(frame, reply)
+
+    def _taken(self, frame: Frame, reply: ServiceReply) -> str | None:
         outcome = reply.outcome
         gives: Mapping[str, str] = self.state.get("gives", {})
         for variable in gives.values():
@@ -115,6 +121,81 @@ class RunNode(Node):
 
 def _plain(value: object) -> object:
     return value.reveal() if isinstance(value, Secret) else value
+
+
+class HoldNode(RunNode):
+    """`run ... while`: a long hook works outside the call, and the caller hears files until its result comes.
+
+    The result is an update with the ticket of the start. ``@hold`` is the ticket, and until when (in milliseconds since
+    1970) the result is waited for; what comes later, or with another ticket, is answered with nothing.
+    """
+
+    port = "hook.start"
+    silent = False
+    changes = True
+    __slots__ = ("at_most", "talk")
+
+    def __init__(self, name: str, state: Mapping[str, Any], flow: FlowProgram) -> None:
+        super().__init__(name, state, flow)
+        self.at_most: int = state["at_most"]
+        self.talk = Talk(state, self)
+
+    def work(self, frame: Frame) -> str | None:
+        """Ask for a start, unless nobody is there who could wait."""
+        return None if frame.line_dead else super().work(frame)
+
+    def replied(self, frame: Frame, reply: ServiceReply) -> str | None:
+        """It works now, or could not be started."""
+        if reply.outcome != "done":
+            return frame.leave(self, "failed")
+        frame.vars["@hold"] = [self.token(frame, self.port), _millis(frame) + self.at_most]
+        self._play(frame, self.before(frame))
+        return None
+
+    def success(self, frame: Frame) -> str | None:
+        """A file has ended: again, or out of time."""
+        hold = frame.vars.get("@hold")
+        if hold is None or len(hold) != 2 or not isinstance(hold[1], int) or _millis(frame) >= hold[1]:
+            frame.vars.pop("@hold", None)
+            frame.note = "a long hook did not tell its result in time"
+            return frame.leave(self, "failed")
+        self._play(frame, [])
+        return None
+
+    def failure(self, frame: Frame) -> str | None:
+        """The file cannot be played: nothing else is there to wait with."""
+        frame.vars.pop("@hold", None)
+        return super().failure(frame)
+
+    def waits_for(self, values: Mapping[str, Any], ticket: object) -> bool:
+        """Whether a result with this ticket is the one that is waited for."""
+        hold = values.get("@hold")
+        return isinstance(hold, list) and bool(hold) and hold[0] == ticket
+
+    def result(self, frame: Frame, arguments: Mapping[str, Any]) -> str | None:
+        """The result has come: its outcome, with the types that the flow declares."""
+        frame.vars.pop("@hold", None)
+        try:
+            values = json.loads(arguments.get(VALUES) or "{}")
+        except (ValueError, TypeError, RecursionError):
+            values = None
+        if not isinstance(values, dict):
+            frame.note = "a long hook told no result"
+            return frame.leave(self, "failed")
+        return self._taken(frame, ServiceReply(str(arguments.get(OUTCOME)), values))
+
+    def _play(self, frame: Frame, before: list[Part]) -> None:
+        frame.add(self, before + self.talk.actions(frame))
+
+
+TICKET: Final = "sma-flows-ticket"
+OUTCOME: Final = "sma-flows-outcome"
+VALUES: Final = "sma-flows-values"
+"""Arguments of the update that brings the result of a long hook: its ticket, the outcome, the results as JSON."""
+
+
+def _millis(frame: Frame) -> int:
+    return int(frame.now.timestamp() * 1000)
 
 
 class ChooseNode(Node):
