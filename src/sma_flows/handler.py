@@ -30,13 +30,14 @@ from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
 
-from sma_flows.errors import PlanError
+from sma_flows.errors import PlanError, ServiceError
 from sma_flows.plan import Plan
 from sma_flows.protocol import events as ev
 from sma_flows.protocol.actions import goodbye, response
 from sma_flows.runtime.invoke import Result, handle
 from sma_flows.runtime.program import Program
 from sma_flows.services.dispatch import LocalServices, Trouble
+from sma_flows.services.jobs import is_job, work
 from sma_flows.services.setup import open_services
 
 NAMESPACE: Final = "SmaFlows"
@@ -105,6 +106,24 @@ class Handler:
         with contextlib.suppress(Exception):  # a record that cannot be written must not cost the caller his answer
             self._record(event, context, answer, result, problem, (time.perf_counter() - started) * 1000)
         return answer
+
+    def job(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Work outside the call for a long hook, in an invocation that nobody waits for.
+
+        Raises:
+            ServiceError: it cannot be done here, or its result could not be told. Lambda tries again.
+        """
+        if self.program is None or self.services.jobs is None:
+            raise ServiceError(self.problem or "nothing is configured that works outside the call")
+        started = time.perf_counter()
+        try:
+            outcome = work(job, self.program, self.services, self.services.jobs)
+        finally:
+            troubles = [" ".join(filter(None, (t.reason, t.what, t.detail))) for t in self.services.take_troubles()]
+            spent = round((time.perf_counter() - started) * 1000, 2)
+            record = {"event": "job", "hook": str(job.get("hook"))[:64], "ms": spent, "troubles": troubles}
+            self.records.log(logging.WARNING if troubles else logging.INFO, "job", extra=record)
+        return {"outcome": outcome}
 
     def _work(self, event: object) -> Result:
         if self.program is None:
@@ -242,5 +261,7 @@ _handler: Final = Handler(os.environ)
 
 
 def lambda_handler(event: object, context: object) -> dict[str, Any]:
-    """What Lambda calls. Never raises."""
+    """What Lambda calls. Never raises for an event of a call; for the job of a long hook see :meth:`Handler.job`."""
+    if is_job(event):
+        return _handler.job(event)  # type: ignore[arg-type]  # it is a mapping then
     return _handler.answer(event, context)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sma_flows import handler
 from sma_flows.errors import ServiceError
 from sma_flows.protocol.check import check_event, check_response
 from sma_flows.runtime.ask import CallInfo
@@ -305,3 +306,32 @@ def test_a_result_for_a_call_that_is_over_reaches_nobody(flow: Path) -> None:
     made.phone.settle()
     assert made.phone.over
     assert made.turns[-1].kind == "HANGUP"
+
+
+def test_the_function_itself_does_the_job_and_says_so_in_its_record(
+    flow: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = world_of(flow, script())
+    told = Told()
+    function = handler.Handler({"POWERTOOLS_SERVICE_NAME": "long-hooks"})
+    info = list(CallInfo("t", "+14155550123", "+12065550199", "en-US", "look", "inbound", "app"))
+    job = {
+        JOB: 1,
+        "revision": spec.plan.flows["archive"],
+        "hook": "search",
+        "args": ["1", 0],
+        "ticket": "t",
+        "call": info,
+    }
+    monkeypatch.setattr(handler, "_handler", function)
+    with pytest.raises(ServiceError):  # no plan: Lambda tries again, elsewhere perhaps with more success
+        handler.lambda_handler(job, None)
+    world = spec.open()
+    world.services.jobs = told
+    function.program, function.services = world.program, world.services
+    capsys.readouterr()
+    assert handler.lambda_handler(job, None) == {"outcome": "found"}
+    (record,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (record["event"], record["hook"]) == ("job", "search")
+    assert "4155550123" not in json.dumps(record)
+    assert len(told.reports) == 1
