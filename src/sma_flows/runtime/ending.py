@@ -1,4 +1,4 @@
-"""The end of a call: clean-up, once, in order, whatever leg reported it.
+"""The end of a call: clean-up, once, in order, whatever leg reported it; and the last words where nothing else works.
 
 Made attendees are deleted first, then the hooks with an undo mark are undone backwards, then the flow's own list runs.
 Each piece is an ask of its own with a token that a repeated HANGUP makes again (decisions 16 and 22).
@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sma_flows.protocol.events import as_int
+from sma_flows.protocol.actions import goodbye
+from sma_flows.protocol.events import ACTION_FAILED, as_int
 from sma_flows.runtime.ask import Ask
-from sma_flows.runtime.finish import Step
+from sma_flows.runtime.finish import Step, release
 from sma_flows.runtime.nodes import effect_token, made_attendees
 from sma_flows.runtime.values import compile_condition
 
 if TYPE_CHECKING:
     from sma_flows.runtime.frame import Frame
     from sma_flows.runtime.program import FlowProgram
+    from sma_flows.runtime.turn import Turn
 
 
 def clean_up(frame: Frame) -> Step:
@@ -97,3 +99,23 @@ def next_clean_up(frame: Frame, note: str) -> Step:
     frame.counters.clear()
     frame.vars.clear()
     return Step(note, [], call=frame.call, flow=frame.flow)
+
+
+def last_words(turn: Turn, note: str) -> Step:
+    """Constant goodbye and Hangup, without attributes."""
+    event, flow = turn.event, turn.flow
+    if flow is None:
+        name = next(iter(turn.program.plan.flows), None) if turn.call is None else turn.call.flow
+        flow = turn.program.current(name) if name is not None else None
+    leg = event.leg_a
+    if leg is not None and not leg.alive:
+        return Step(note, release(event), flow=flow)
+    text, speech = flow.apology() if flow is not None else ("We are sorry. Goodbye.", {})
+    target = {"CallId": leg.call_id} if leg is not None else {"ParticipantTag": "LEG-A"}
+    words = goodbye(text, target, speech)
+    if event.type == ACTION_FAILED:  # nothing is saved that could count: what failed is not sent again
+        if event.action == "Hangup":
+            words = []
+        elif event.action == "Speak" and event.params.get("Text") == text:
+            del words[0]
+    return Step(note, words, flow=flow)

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.plan import QUEUE_BYTES
 from sma_flows.protocol import events as ev
-from sma_flows.protocol.actions import CODES, InvalidActionError, goodbye, mark
+from sma_flows.protocol.actions import CODES, InvalidActionError, mark
 from sma_flows.runtime.ask import ServiceReply
 from sma_flows.runtime.callstate import Call
-from sma_flows.runtime.ending import clean_up, next_clean_up
+from sma_flows.runtime.ending import clean_up, last_words, next_clean_up
 from sma_flows.runtime.finish import Step, finish, release, touch
 from sma_flows.runtime.frame import HANG_UP, Frame, StepError, has_departed
 from sma_flows.runtime.nodes import TICKET, Connector, HangupNode, HoldNode, Node
@@ -574,26 +574,6 @@ def fault(program: Program, call: Call | None, event: Invocation, now: dt.dateti
     if frame.ask is not None:
         return last_words(turn, "fault")
     return finish(frame, "fault", turn.fingerprint)
-
-
-def last_words(turn: Turn, note: str) -> Step:
-    """Constant goodbye and Hangup, without attributes."""
-    event, flow = turn.event, turn.flow
-    if flow is None:
-        name = next(iter(turn.program.plan.flows), None) if turn.call is None else turn.call.flow
-        flow = turn.program.current(name) if name is not None else None
-    leg = event.leg_a
-    if leg is not None and not leg.alive:
-        return Step(note, release(event), flow=flow)
-    text, speech = flow.apology() if flow is not None else ("We are sorry. Goodbye.", {})
-    target = {"CallId": leg.call_id} if leg is not None else {"ParticipantTag": "LEG-A"}
-    words = goodbye(text, target, speech)
-    if event.type == ev.ACTION_FAILED:  # nothing is saved that could count: what failed is not sent again
-        if event.action == "Hangup":
-            words = []
-        elif event.action == "Speak" and event.params.get("Text") == text:
-            del words[0]
-    return Step(note, words, flow=flow)
 
 
 def _mark_dead(event: Invocation) -> None:
