@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aws_lambda_powertools
+import jsonschema
 import pytest
 
 from sma_flows import handler as module
@@ -18,9 +19,14 @@ from sma_flows.plan import Plan, revision_of
 from sma_flows.protocol.check import check_emit_rules, check_event, check_response
 from sma_flows.protocol.events import EVENT_TYPES
 from sma_flows.runtime.ask import ServiceReply
+from sma_flows.runtime.program import FlowProgram
 from sma_flows.services.dispatch import LocalServices
+from sma_flows.services.records import masked_event, sampled, shown_values
 
 PIN = "482913"
+USUAL = {"Calls", "Completions", "DropOffs", "HookLatency", "NoInput", "NoMatch"}
+TIMES = ("timestamp", "ms", "asks_ms")
+GONE = {"Type": "Hangup", "Parameters": {"SipResponseCode": 0, "CallId": "leg-a", "ParticipantTag": "LEG-A"}}
 CALLER = "+14155550123"
 OUR_NUMBER = "+12065550199"
 WORDS = "Please enter the six digits of your PIN."
@@ -129,13 +135,20 @@ class Desk:
         return [json.loads(line) for line in self.written.getvalue().splitlines()]
 
     def metrics(self) -> dict[str, float]:
-        found: dict[str, float] = {}
+        """What is counted as having gone wrong."""
+        return {name: count for name, count, _, _ in self.measured() if name not in USUAL}
+
+    def measured(self) -> list[tuple[str, float, str, dict[str, str]]]:
+        """Everything that was measured: name, value, unit, dimensions without the service."""
+        found = []
         for line in self.capture.readouterr().out.splitlines():
             record = json.loads(line)
             for space in record.get("_aws", {}).get("CloudWatchMetrics", ()):
                 assert space["Namespace"] == "SmaFlows"
-                for metric in space["Metrics"]:
-                    found[metric["Name"]] = found.get(metric["Name"], 0) + sum(record[metric["Name"]])
+                (names,) = space["Dimensions"]
+                told = {name: record[name] for name in names if name != "service"}
+                assert record["service"] == "sma-flows"
+                found += [(each["Name"], sum(record[each["Name"]]), each["Unit"], told) for each in space["Metrics"]]
         return found
 
 
@@ -245,9 +258,7 @@ def test_two_pins_leave_the_same_traces(env: dict[str, str], capsys: pytest.Capt
     for pin in ("111111", "222222"):
         twin = Desk(env, capsys)
         answers = [twin.dial(), twin.press(pin)]
-        records = [
-            {key: value for key, value in line.items() if key not in ("timestamp", "ms")} for line in twin.records()
-        ]
+        records = [{key: value for key, value in line.items() if key not in TIMES} for line in twin.records()]
         traces.append(json.dumps([answers, records, twin.metrics()]))
         logging.getLogger("sma-flows").removeHandler(twin.listener)
     assert traces[0] == traces[1]
@@ -256,10 +267,124 @@ def test_two_pins_leave_the_same_traces(env: dict[str, str], capsys: pytest.Capt
 # --- what goes wrong is counted ----------------------------------------------------------------------------------
 
 
-def test_a_good_call_counts_nothing(desk: Desk) -> None:
+def test_a_good_call_counts_nothing_that_went_wrong(desk: Desk) -> None:
     desk.dial()
     desk.press(PIN)
     assert desk.metrics() == {}
+
+
+def test_a_call_is_counted_when_it_begins_and_when_it_ends(desk: Desk) -> None:
+    desk.dial()
+    desk.press(PIN)
+    desk.send("HANGUP", "Disconnected", **GONE)
+    (calls, hook, ended) = desk.measured()
+    assert calls == ("Calls", 1, "Count", {"flow": "dial-in"})
+    assert (hook[0], hook[2], hook[3]) == ("HookLatency", "Milliseconds", {"flow": "dial-in", "hook": "verify_pin"})
+    assert hook[1] >= 0
+    assert ended == ("Completions", 1, "Count", {"flow": "dial-in"})
+
+
+def test_a_caller_who_leaves_is_counted_with_the_state_that_was_left(desk: Desk) -> None:
+    desk.dial()
+    desk.send("HANGUP", "Disconnected", **GONE)
+    assert desk.measured()[-1] == ("DropOffs", 1, "Count", {"flow": "dial-in", "state": "ask_pin"})
+
+
+def test_questions_without_an_answer_are_counted_by_their_state(desk: Desk) -> None:
+    desk.dial()
+    failed = {**pressed(""), "ErrorType": "InvalidDigitsReceived"}
+    desk.send("ACTION_FAILED", **failed)
+    assert ("NoInput", 1, "Count", {"flow": "dial-in", "state": "ask_pin"}) in desk.measured()
+
+
+def test_the_record_tells_the_way_through_the_flow_and_its_legs(desk: Desk) -> None:
+    desk.dial()
+    desk.press(PIN)
+    first, second = desk.records()
+    assert first["legs"] == {"A": "waiting"}
+    assert second["legs"] == {"A": "connected"}
+    assert second["steps"] == [
+        {"state": "ask_pin", "outcome": "done", "next": "check"},
+        {"state": "check", "outcome": "ok", "next": "welcome"},
+        {"state": "welcome", "outcome": "done", "next": "bye"},
+    ]
+    assert len(second["asks_ms"]) == 1
+
+
+def test_records_have_the_published_shape(desk: Desk) -> None:
+    schema = json.loads((Path(module.__file__).parent / "protocol" / "schemas" / "record.schema.json").read_text())
+    desk.dial()
+    desk.press("000000")
+    desk.send("HANGUP", "Disconnected", **GONE)
+    desk.handler.answer({"InvocationEventType": 5})
+    for record in desk.records():
+        jsonschema.validate(record, schema)
+        assert set(record) - {"level", "timestamp", "service", "message"} <= set(schema["properties"])
+
+
+def test_variables_are_shown_only_where_their_words_are_the_flows_own() -> None:
+    flow = FlowProgram(
+        {
+            **FLOW,
+            "vars": {
+                "pin": {"t": "digits", "secrecy": "secret"},
+                "room": {"t": "digits"},
+                "name": {"t": "text"},
+                "kind": {"t": "one_of", "words": ["a", "b"]},
+                "sure": {"t": "boolean"},
+                "tries": {"t": "number"},
+                "account": {"t": "number"},
+            },
+        },
+        "0" * 12,
+        {},
+    )
+    values = {
+        "pin": "482913", "room": "4155501", "name": "Ana", "kind": "a", "sure": True, "tries": 3, "account": 482913,
+        "@hold": ["x"], "call.locale": "en-US",
+    }  # fmt: skip
+    assert shown_values(flow, values) == {
+        "pin": "***", "room": "***", "name": "***", "kind": "a", "sure": True, "tries": 3, "account": "***",
+        "call.locale": "en-US",
+    }  # fmt: skip
+
+
+def test_sampled_events_are_logged_masked_and_only_of_the_calls_that_were_drawn(desk: Desk) -> None:
+    desk.handler.sample = 1.0
+    desk.dial()
+    desk.press(PIN)
+    samples = [record["sample"] for record in desk.records() if record["message"] == "sample"]
+    assert [one["InvocationEventType"] for one in samples] == ["NEW_INBOUND_CALL", "ACTION_SUCCESSFUL"]
+    assert samples[1]["ActionData"]["ReceivedDigits"] == "***"
+    assert samples[1]["CallDetails"]["Participants"][0]["Status"] == "Connected"
+    text = json.dumps(samples)
+    for hidden in (PIN, CALLER, OUR_NUMBER, WORDS):
+        assert hidden not in text
+
+
+def test_the_share_of_sampled_calls_is_the_one_that_was_asked_for() -> None:
+    drawn = [name for number in range(2_000) if sampled(name := f"call {number}", 0.1)]
+    assert 120 < len(drawn) < 280
+    assert all(sampled(name, 0.2) for name in drawn)
+    assert not sampled("call", 0.0)
+    assert sampled("call", 1.0)
+
+
+@pytest.mark.parametrize(("text", "share"), [("", 0.0), ("0.25", 0.25), ("7", 1.0), ("-1", 0.0), ("a lot", 0.0)])
+def test_a_share_that_is_none_samples_nothing(text: str, share: float) -> None:
+    assert Handler({"SMA_FLOWS_SAMPLE": text}).sample == share
+
+
+def test_the_shape_of_a_strange_event_tells_nothing() -> None:
+    strange = {
+        "InvocationEventType": "482913",
+        "Sequence": 482913,
+        "TransactionAttributes": {"482913": "482913"},
+        "X": [1],
+    }
+    assert masked_event(strange) == {
+        "InvocationEventType": "***", "Sequence": "***", "TransactionAttributes": {"key 0": "***"}, "X": ["***"],
+    }  # fmt: skip
 
 
 def test_a_hook_that_raises_is_counted_and_told_by_its_kind(desk: Desk) -> None:
@@ -510,7 +635,7 @@ def test_the_deployed_entry_point_answers(env: dict[str, str]) -> None:
         [sys.executable, "-c", code, json.dumps(event)], capture_output=True, text=True, check=True, env=env
     )
     assert types(json.loads(run.stderr)) == ["SpeakAndGetDigits"]
-    assert json.loads(run.stdout)["actions"] == ["SpeakAndGetDigits"]
+    assert json.loads(run.stdout.splitlines()[0])["actions"] == ["SpeakAndGetDigits"]
 
 
 class FakeTracer:

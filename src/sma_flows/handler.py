@@ -11,10 +11,12 @@ service gives up (decision 27).
 ``SMA_FLOWS_TRACE``          ``true``: X-Ray traces (or ``POWERTOOLS_TRACE_ENABLED``; needs the extra ``trace``)
 ``POWERTOOLS_SERVICE_NAME``  the service that records and metrics are filed under, default ``sma-flows``
 ``POWERTOOLS_LOG_LEVEL``     ``WARNING`` keeps only the records of events in which something went wrong
+``SMA_FLOWS_SAMPLE``         share of calls (0 to 1) whose events are logged too, masked; default 0
 =======================  ============================================================================================
 
-A record holds the transaction id, the flow and its revision, where the call was and is, a note, and types of actions.
-It never holds keys, PINs, tokens, telephone numbers or texts.
+A record holds the transaction id, the flow and its revision, where the call was and is and the way between, what was
+asked and how long that took, the legs, masked variables, a note, and types of actions (its shape:
+``protocol/schemas/record.schema.json``). It never holds keys, PINs, tokens, telephone numbers or texts.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, Metrics, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 
 from sma_flows.errors import PlanError, ServiceError
 from sma_flows.plan import Plan
@@ -38,7 +41,20 @@ from sma_flows.runtime.invoke import Result, handle
 from sma_flows.runtime.program import Program
 from sma_flows.services.dispatch import LocalServices, Trouble
 from sma_flows.services.jobs import is_job, work
+from sma_flows.services.records import (
+    Metric,
+    Timed,
+    masked_event,
+    metrics_of,
+    record_of,
+    sampled,
+    troubles_of,
+)
 from sma_flows.services.setup import open_services
+
+if TYPE_CHECKING:
+    from sma_flows.runtime.ask import Ask
+    from sma_flows.runtime.frame import Visit
 
 NAMESPACE: Final = "SmaFlows"
 """Namespace of the metrics."""
@@ -69,9 +85,13 @@ class Handler:
         self.logger = Logger(service=service, location=None)
         self.records = logging.getLogger(service)  # the logger behind it, with all that logging can do
         self.metrics = Metrics(namespace=NAMESPACE, service=service)
+        self._service = {"service": service}
         self.program: Program | None = None
         self.services = LocalServices()
         self.problem = ""
+        self.sample = _share(env.get("SMA_FLOWS_SAMPLE", ""))
+        self._visits: list[Visit] = []
+        self._spent: list[tuple[Ask, float]] = []
         try:
             self._load(env)
         except PlanError as error:
@@ -90,6 +110,7 @@ class Handler:
         for warning in opened.warnings:
             self.logger.warning(warning)
         self.program, self.services = Program.load(opened.plan, env), opened.services
+        self._visits = self.program.watched()
         for warning in self.program.warnings:
             self.logger.warning(warning)
 
@@ -97,6 +118,8 @@ class Handler:
         """The answer to one event, whatever it is. Never raises."""
         started = time.perf_counter()
         result: Result | None = None
+        self._visits.clear()
+        self._spent = []
         try:
             result = self._answer(event)
             answer, problem = result.response, result.fault
@@ -119,7 +142,7 @@ class Handler:
         try:
             outcome = work(job, self.program, self.services, self.services.jobs)
         finally:
-            troubles = [" ".join(filter(None, (t.reason, t.what, t.detail))) for t in self.services.take_troubles()]
+            troubles = troubles_of(self.services.take_troubles())
             spent = round((time.perf_counter() - started) * 1000, 2)
             record = {"event": "job", "hook": str(job.get("hook"))[:64], "ms": spent, "troubles": troubles}
             self.records.log(logging.WARNING if troubles else logging.INFO, "job", extra=record)
@@ -128,7 +151,9 @@ class Handler:
     def _work(self, event: object) -> Result:
         if self.program is None:
             raise PlanError(self.problem)
-        return handle(self.program, event, now=datetime.now(UTC), services=self.services)
+        timed = Timed(self.services)
+        self._spent = timed.spent
+        return handle(self.program, event, now=datetime.now(UTC), services=timed)
 
     def _record(
         self,
@@ -140,27 +165,33 @@ class Handler:
         milliseconds: float,
     ) -> None:
         kind, transaction = _identity(event)
-        note = result.note if result is not None else "last resort"
         troubles = self.services.take_troubles()
         level = logging.ERROR if problem else logging.WARNING if troubles else logging.INFO
         if self.records.isEnabledFor(level):
-            record: dict[str, Any] = {"event": kind, "transaction": transaction, "ms": round(milliseconds, 2)}
-            if result is not None:
-                record.update(flow=result.flow, revision=result.revision)
-                record.update(before=str(result.before), after=str(result.after))
-                if result.asks:
-                    record["asks"] = [f"{ask.port} {ask.name}" for ask in result.asks]
-            record["note"] = note
-            record["actions"] = [action["Type"] for action in answer.get("Actions") or ()]
+            record = record_of(event, kind, transaction, answer, result, self._visits, self._spent, milliseconds)
             request = getattr(context, "aws_request_id", None)
             if isinstance(request, str):
                 record["request"] = request
             if troubles:
-                record["troubles"] = [" ".join(filter(None, (t.reason, t.what, t.detail))) for t in troubles]
+                record["troubles"] = troubles_of(troubles)
             if problem:
                 record["problem"] = problem
             self.records.log(level, "event", extra=record)
-        self._count(kind, note, problem, result is None, troubles)
+        if self.sample and sampled(transaction, self.sample):
+            self.records.log(level, "sample", extra={"transaction": transaction, "sample": masked_event(event)})
+        if result is not None:
+            for metric in metrics_of(event, kind, result, self._visits, self._spent):
+                self._measure(metric)
+        self._count(kind, result.note if result is not None else "last resort", problem, result is None, troubles)
+
+    def _measure(self, metric: Metric) -> None:
+        """One value with dimensions of its own, as an EMF line."""
+        name, value, unit, dimensions = metric
+        with single_metric(
+            name=name, unit=MetricUnit(unit), value=value, namespace=NAMESPACE, default_dimensions=self._service
+        ) as one:
+            for key, word in dimensions.items():
+                one.add_dimension(name=key, value=word)
 
     def _count(self, kind: str, note: str, problem: str, last: bool, troubles: list[Trouble]) -> None:
         names = [name for start, name in _NOTES if note.startswith(start)]
@@ -210,6 +241,14 @@ def _tags_alive(event: Mapping[str, Any], kind: str) -> set[str]:
         gone = _map(_map(event.get("ActionData")).get("Parameters")).get("ParticipantTag")
         return tags - {gone.upper() if isinstance(gone, str) else ""}
     return tags if readable else {"LEG-A"}
+
+
+def _share(text: str) -> float:
+    """A share from 0 to 1; anything else is none: a line must not stop over a typing mistake in a log setting."""
+    try:
+        return min(max(float(text), 0.0), 1.0)
+    except ValueError:
+        return 0.0
 
 
 def _map(value: object) -> Mapping[str, Any]:
