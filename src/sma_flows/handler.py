@@ -109,10 +109,15 @@ class Handler:
         opened = open_services(Plan.read(Path(path)), env, Path(path))
         for warning in opened.warnings:
             self.logger.warning(warning)
-        self.program, self.services = Program.load(opened.plan, env), opened.services
-        self._visits = self.program.watched()
-        for warning in self.program.warnings:
+        program = Program.load(opened.plan, env)
+        self.use(program, opened.services)
+        for warning in program.warnings:
             self.logger.warning(warning)
+
+    def use(self, program: Program, services: LocalServices) -> None:
+        """From now on answer with this program and these services."""
+        self.program, self.services = program, services
+        self._visits = program.watched()
 
     def answer(self, event: object, context: object = None) -> dict[str, Any]:
         """The answer to one event, whatever it is. Never raises."""

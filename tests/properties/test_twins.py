@@ -160,7 +160,7 @@ def timeless(line: str) -> str:
         record = json.loads(line)
     except ValueError:
         return line
-    for name in ("timestamp", "ms", "_aws"):
+    for name in ("timestamp", "ms", "asks_ms", "HookLatency", "_aws"):
         record.pop(name, None)
     return json.dumps(record, sort_keys=True)
 

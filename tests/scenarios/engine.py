@@ -108,7 +108,7 @@ class HandlerEngine:
         self._output = io.StringIO()
         with contextlib.redirect_stdout(self._output):
             self.handler = handler.Handler({"POWERTOOLS_SERVICE_NAME": f"scenario-{next(self._numbers)}"})
-        self.handler.program = RuntimeEngine(text, env).program
+        self.handler.use(RuntimeEngine(text, env).program, self.handler.services)
 
     def react(self, event: dict[str, Any], now: datetime, services: StubServices) -> Reaction:
         self.handler.services = _Dispatched(services)  # type: ignore[assignment]
@@ -123,8 +123,8 @@ class HandlerEngine:
         if not records:
             raise RuntimeError("the handler wrote no record: a search for secrets would find nothing")
         for record in records:
-            record.pop("timestamp", None)
-            record.pop("ms", None)
+            for name in ("timestamp", "ms", "asks_ms", "HookLatency"):
+                record.pop(name, None)
         return Reaction(json.loads(json.dumps(answer)), json.dumps(records, ensure_ascii=False))
 
 
