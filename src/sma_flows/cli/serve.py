@@ -42,14 +42,16 @@ Examples:
 \b
 Then, in another terminal, an application with an AWS SDK places and steers calls, unchanged:
   export AWS_ENDPOINT_URL_CHIME_SDK_VOICE=http://127.0.0.1:4567
-  export AWS_ENDPOINT_URL_CHIME_SDK_MEETINGS=http://127.0.0.1:4567
+  export AWS_ENDPOINT_URL_CHIME_SDK_MEETINGS=http://127.0.0.1:4567    (also _MESSAGING, _IDENTITY, _MEDIA_PIPELINES)
 
 \b
 Below /_sma/ of the address: calls with their transcripts, callers, keys, faults (docs/control-plane.md).
 Ctrl-C ends it. Exit codes: 0 ended, 1 the flow cannot run, 2 wrong usage.
 """
 
-SERVICES: Final = ("CHIME_SDK_VOICE", "CHIME_SDK_MEETINGS")
+SERVICES: Final = tuple(
+    f"CHIME_SDK_{name}" for name in ("VOICE", "MEETINGS", "MESSAGING", "IDENTITY", "MEDIA_PIPELINES")
+)
 NUMBER: Final = re.compile(r"\+[1-9]\d{1,14}")
 UNLIMITED: Final = 1_000_000
 LOOK_S: Final = 0.2

@@ -261,3 +261,10 @@ def test_the_endpoint_of_the_environment_is_enough(monkeypatch: pytest.MonkeyPat
     with served() as desk:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CHIME_SDK_MEETINGS", desk.url)
         assert SESSION.client("chime-sdk-meetings").create_meeting(**MEETING)["Meeting"]["MeetingId"]
+
+
+def test_a_fault_may_be_any_exception_by_its_name() -> None:
+    with served() as desk:
+        desk.admin("POST", "/faults", {"operation": "CreateMeeting", "kind": "ConflictException"})
+        with fails("ConflictException", 409):
+            desk.client("chime-sdk-meetings").create_meeting(**MEETING)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final, Literal, get_args
 
+from sma_flows.simulator.api.operation import STATUS
+
 __all__ = ["KINDS", "Fault", "FaultError", "Faults", "Kind"]
 
 Kind = Literal[
@@ -26,7 +28,7 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """``time_out``: nothing is done and nothing answered; ``lost_answer``: it is done and nothing answered; ``slow``: it is
 done and answered after ``seconds``; ``throttle`` 429, ``deny`` 403, ``unauthorized`` 401, ``unavailable`` 503,
 ``failure`` 500: the exception that the operation has for it; ``garbage``: status 200 and a body that is no JSON;
-``empty``: status 200 and ``{}``."""
+``empty``: status 200 and ``{}``. Or the name of an exception (``ConflictException``)."""
 
 STATUS_OF: Final = {"throttle": 429, "deny": 403, "unauthorized": 401, "unavailable": 503, "failure": 500}
 
@@ -45,14 +47,14 @@ class Fault:
     """
 
     operation: str
-    kind: Kind
+    kind: Kind | str
     times: int = 1
     after: int = 0
     seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise FaultError(f"there is no fault '{self.kind}': choose one of {', '.join(KINDS)}")
+        if self.kind not in KINDS and self.kind not in STATUS:
+            raise FaultError(f"there is no fault '{self.kind}': choose one of {', '.join(KINDS)}, or an exception")
         if self.times < 0 or self.after < 0 or not 0 <= self.seconds <= 600:
             raise FaultError("times and after are 0 or more, seconds at most 600")
 

@@ -85,8 +85,9 @@ _MEDICAL: Final = record(
 )
 
 
-def _op(name: str, route: str, takes: Record, *errors: str, status: int = 200, per_s: int | None = None) -> Operation:
-    return operation("chime-sdk-meetings", name, route, takes, *errors, status=status, per_s=per_s)
+def _op(name: str, route: str, takes: Record, *errors: str, status: int = 200, per_s: int = 0) -> Operation:
+    rates = (("", per_s),) if per_s else ()
+    return operation("chime-sdk-meetings", name, route, takes, *errors, status=status, rates=rates)
 
 
 MEETINGS: Final = (

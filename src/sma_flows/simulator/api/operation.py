@@ -61,7 +61,10 @@ _OF_OTHERS: Final = (*_EVERYWHERE, "ThrottledClientException", "UnauthorizedClie
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation: where it is found, what it takes, how it can fail, and how often a second it may be called."""
+    """An operation: where it is found, what it takes, how it can fail, and how often a second it may be called.
+
+    ``rates``: so often for each value of a parameter; the parameter ``""`` stands for the whole account.
+    """
 
     service: str
     name: str
@@ -70,7 +73,7 @@ class Operation:
     status: int
     takes: Record
     errors: frozenset[str]
-    per_s: int | None = None
+    rates: tuple[tuple[str, int], ...] = ()
 
     def error(self, status: int) -> str:
         """The exception that this operation has for an HTTP status.
@@ -85,12 +88,18 @@ class Operation:
 
 
 def operation(
-    service: str, name: str, route: str, takes: Record, *errors: str, status: int = 200, per_s: int | None = None
+    service: str,
+    name: str,
+    route: str,
+    takes: Record,
+    *errors: str,
+    status: int = 200,
+    rates: tuple[tuple[str, int], ...] = (),
 ) -> Operation:
     """An operation of *service*; *route* is method and path; *errors* are those besides what every operation has."""
     method, _, path = route.partition(" ")
     common = _OF_MEETINGS if service == "chime-sdk-meetings" else _OF_OTHERS
-    return Operation(service, name, method, path, status, takes, frozenset((*common, *errors)), per_s)
+    return Operation(service, name, method, path, status, takes, frozenset((*common, *errors)), rates)
 
 
 UUID: Final = Text(pattern="[a-fA-F0-9]{8}(?:-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}")

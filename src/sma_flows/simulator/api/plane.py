@@ -17,26 +17,39 @@ from urllib.parse import parse_qsl, unquote
 
 from sma_flows.protocol.ids import like_uuid
 from sma_flows.simulator.account import Account
-from sma_flows.simulator.api import account, meetings, voice
+from sma_flows.simulator.api import account, meetings, messaging, pipelines, voice
 from sma_flows.simulator.api.admin import transcript as transcript_of
 from sma_flows.simulator.api.faults import STATUS_OF, Fault, Faults
 from sma_flows.simulator.api.meetings_model import MEETINGS
+from sma_flows.simulator.api.messaging_model import IDENTITY, MESSAGING
 from sma_flows.simulator.api.operation import STATUS, Operation
+from sma_flows.simulator.api.pipelines_model import PIPELINES
 from sma_flows.simulator.api.shapes import Flag, Member, Whole, problems
 from sma_flows.simulator.api.voice_model import VOICE
 from sma_flows.simulator.exchange import Exchange, Line, Rate
+from sma_flows.simulator.messaging import Messaging
+from sma_flows.simulator.pipelines import Pipelines
 from sma_flows.simulator.refused import RefusedError
 
 __all__ = ["OPERATIONS", "Answer", "ControlPlane", "Request", "Seen"]
 
 Handler = Callable[["ControlPlane", Mapping[str, Any]], Mapping[str, Any] | None]
 
-HANDLERS: Final[Mapping[str, Handler]] = {**voice.HANDLERS, **account.HANDLERS, **meetings.HANDLERS}
-OPERATIONS: Final = (*VOICE, *MEETINGS)
+HANDLERS: Final[Mapping[str, Handler]] = {
+    **voice.HANDLERS,
+    **account.HANDLERS,
+    **meetings.HANDLERS,
+    **messaging.HANDLERS,
+    **pipelines.HANDLERS,
+}
+OPERATIONS: Final = (*VOICE, *MEETINGS, *MESSAGING, *IDENTITY, *PIPELINES)
 """Everything that the control plane can do."""
 
 MOST_SEEN: Final = 10_000
 """Requests that are remembered."""
+
+MOST_RATES: Final = 10_000
+"""Values of parameters whose rates are counted at the same time."""
 
 MOST_BODY: Final = 1_000_000
 """Largest body that is read, in bytes."""
@@ -97,11 +110,11 @@ class ControlPlane:
         self.transcript = transcript
         self.faults = Faults()
         self.seen: deque[Seen] = deque(maxlen=MOST_SEEN)
-        self._rates: dict[str, Rate] = {}
-        for one in OPERATIONS:
-            given = (rates or {}).get(one.name, (rates or {}).get("*", one.per_s or 0))
-            if given:
-                self._rates[one.name] = Rate(given)
+        base = exchange.base
+        self.messaging = Messaging(account=base.account, region=base.region)
+        self.pipelines = Pipelines(self._lives, account=base.account, region=base.region)
+        self._given_rates = dict(rates or {})
+        self._rates: dict[tuple[str, str, str], Rate] = {}
         self._requests = 0
 
     @property
@@ -118,6 +131,10 @@ class ControlPlane:
         """A moment of the clock as the API writes most times."""
         at = datetime.fromtimestamp((self.exchange.base.started_ms + at_ms) / 1000, UTC)
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def seconds(self, at_ms: int) -> float:
+        """A moment of the clock in seconds since 1970, as messaging writes them."""
+        return (self.exchange.base.started_ms + at_ms) / 1000
 
     def arn(self, service: str, resource: str) -> str:
         """A name of a resource of this account."""
@@ -151,15 +168,17 @@ class ControlPlane:
                 return Answer(200, b"<html>It works!", {"content-type": "text/html"})
             case "empty":
                 return Answer(200, b"{}", {"content-type": "application/json"})
+        told = "The simulated service was told to fail."
+        if fault.kind in STATUS:
+            return self._refuse(STATUS[fault.kind], fault.kind, told)
         status = STATUS_OF[fault.kind]
-        return self._refuse(status, operation.error(status), "The simulated service was told to fail.")
+        return self._refuse(status, operation.error(status), told)
 
     def _do(self, operation: Operation, request: Request, labels: Mapping[str, str]) -> Answer:
-        rate = self._rates.get(operation.name)
-        if rate is not None and not rate.take(self.now_ms):
-            return self._refuse(429, operation.error(429), f"The rate of {operation.name} is exceeded.")
         try:
             params = _read(operation, request, labels)
+            if not self._in_time(operation, params):
+                return self._refuse(429, operation.error(429), f"The rate of {operation.name} is exceeded.")
             wrong = list(problems(operation.takes, params))
             if wrong:
                 raise RefusedError("BadRequestException", "; ".join(wrong[:10]))
@@ -170,6 +189,22 @@ class ControlPlane:
             return self._refuse(STATUS[why.error], why.error, why.message)
         body = json.dumps(given, ensure_ascii=False).encode() if given is not None else b""
         return Answer(operation.status, body, {"content-type": "application/json", **self._headers()})
+
+    def _in_time(self, operation: Operation, params: Mapping[str, Any]) -> bool:
+        """Whether the operation may be called once more in this second."""
+        given = self._given_rates.get(operation.name, self._given_rates.get("*"))
+        if given == 0:
+            return True
+        if len(self._rates) > MOST_RATES:
+            self._rates.clear()
+        for name, per_s in operation.rates or ((("", given),) if given else ()):
+            key = (operation.name, name, str(params.get(name, "")))
+            if not self._rates.setdefault(key, Rate(given or per_s)).take(self.now_ms):
+                return False
+        return True
+
+    def _lives(self, meeting: str, now_ms: int) -> bool:
+        return any(one.id == meeting.lower() for one in self.meetings.living(now_ms))
 
     def _refuse(self, status: int, error: str, message: str) -> Answer:
         body = {"Code": error.removesuffix("Exception"), "Message": message}

@@ -41,8 +41,8 @@ _LOGGING: Final = record({"EnableSipMediaApplicationMessageLogs": Flag()})
 _PAGE: Final = {"MaxResults": query("max-results", Whole(1, 100)), "NextToken": query("next-token", Text(most=65_535))}
 
 
-def _op(name: str, route: str, takes: Record, *errors: str, status: int = 200, per_s: int | None = None) -> Operation:
-    return operation("chime-sdk-voice", name, route, takes, *errors, status=status, per_s=per_s)
+def _op(name: str, route: str, takes: Record, *errors: str, status: int = 200) -> Operation:
+    return operation("chime-sdk-voice", name, route, takes, *errors, status=status)
 
 
 VOICE: Final = (
