@@ -16,11 +16,9 @@ from botocore.exceptions import ClientError
 
 from simulator.api.test_model import ours
 from simulator.kit import Function
-from sma_flows.simulator.api.plane import ControlPlane
-from sma_flows.simulator.api.server import serving
 from sma_flows.simulator.api.shapes import Many, Pairs, Record, Shape, problems
-from sma_flows.simulator.clock import Clock, VirtualClock
-from sma_flows.simulator.exchange import Exchange, Quotas, Route, answered_by, running
+from sma_flows.simulator.exchange import Quotas
+from sma_flows.testing.control import LocalService, local_service
 
 APP, OURS, THEIRS = "abcdefab-aaaa-bbbb-cccc-abcdefabcdef", "+14255550100", "+12065550123"
 MANY = Quotas(creates_per_s=1_000, updates_per_s=1_000, active_calls=1_000)
@@ -29,11 +27,10 @@ DEADLINE_S = 20.0
 
 
 class Served:
-    """A control plane, its address, and clients for it."""
+    """A service on localhost, and clients for it."""
 
-    def __init__(self, plane: ControlPlane, url: str) -> None:
-        self.plane, self.url = plane, url
-        self.exchange = plane.exchange
+    def __init__(self, service: LocalService) -> None:
+        self.url, self.plane, self.exchange = service.url, service.plane, service.exchange
 
     def client(self, service: str, read_s: float = 10.0, **config: Any) -> Any:
         settings = {"connect_timeout": 5, "read_timeout": read_s, "retries": {"total_max_attempts": 1}, **config}
@@ -77,29 +74,11 @@ def _only_known(shape: Shape, value: Any, where: str) -> None:
 
 
 @contextmanager
-def served(
-    answer: Any = None, *, clock: Clock | None = None, quotas: Quotas = MANY, rates: Mapping[str, int] | None = None
-) -> Iterator[Served]:
-    """A control plane whose one application is answered by *answer*; without a clock it stands still."""
+def served(answer: Any = None, *, quotas: Quotas = MANY, rates: Mapping[str, int] | None = None) -> Iterator[Served]:
+    """A service whose one application is answered by *answer*; its clock stands still."""
     function = answer if callable(answer) else Function(answer or {})
-
-    def route(application: str, number: str) -> Route | None:
-        lead = plane.account.lead(application, number, plane.now_ms)
-        return Route(lead.application, answered_by(function), lead.rule) if lead is not None else None
-
-    exchange = Exchange(
-        route,
-        clock=clock or VirtualClock(),
-        quotas=quotas,
-        numbers=lambda: plane.account.owned(plane.now_ms),
-    )
-    plane = ControlPlane(exchange, rates={"*": 0} if rates is None else rates)
-    with serving(plane) as url:
-        if clock is None:
-            yield Served(plane, url)
-        else:
-            with running(exchange):
-                yield Served(plane, url)
+    with local_service(function, quotas=quotas, rates={"*": 0} if rates is None else rates) as service:
+        yield Served(service)
 
 
 @contextmanager
