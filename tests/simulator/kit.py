@@ -9,6 +9,7 @@ from sma_flows.simulator.driver import Phone
 
 Action = dict[str, Any]
 WAV = {"Type": "S3", "BucketName": "sounds", "Key": "hello.wav"}
+A = {"ParticipantTag": "LEG-A"}
 B = {"ParticipantTag": "LEG-B"}
 
 

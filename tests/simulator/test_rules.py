@@ -9,6 +9,7 @@ import pytest
 
 from simulator.kit import (
     BOT,
+    A,
     B,
     act,
     bot,
@@ -26,6 +27,7 @@ from simulator.kit import (
     record,
     reply,
     speak,
+    spoken_digits,
     told,
 )
 from sma_flows.simulator.driver import Party
@@ -40,7 +42,6 @@ from sma_flows.simulator.messages import (
 )
 from sma_flows.simulator.model import World
 
-A = {"ParticipantTag": "LEG-A"}
 LONG = pause(20_000)
 
 
@@ -165,15 +166,16 @@ def test_answers_to_ringing_are_ignored_and_their_attributes_kept() -> None:
     assert logs(made, "warning") == ["actions in the answer to RINGING are ignored"]
 
 
-@pytest.mark.parametrize(("value", "events"), [("keep", 3), ("clear", 4)])
-def test_no_actions_keeps_the_list_and_an_empty_one_is_a_switch(value: str, events: int) -> None:
+@pytest.mark.parametrize("value", ["keep", "clear"])
+def test_no_actions_keeps_the_list_and_an_empty_one_is_a_switch(value: str) -> None:
     empty = {"SchemaVersion": "1.0", "Actions": []}
-    made = called(LONG, hangup(), answers={"CALL_UPDATE_REQUESTED": [empty]}, switches={"empty_list": value})
+    answers = {"CALL_UPDATE_REQUESTED": [reply(), empty]}
+    made = called(LONG, hangup(), answers=answers, switches={"empty_list": value})
+    made.update({})
     made.update({})
     made.settle()
-    kept = ["NEW_INBOUND_CALL", "CALL_UPDATE_REQUESTED CallUpdateRequest", "HANGUP LEG-A"]
-    cleared = [*kept[:2], "ACTION_INTERRUPTED Pause"]
-    assert told(made) == (kept if events == 3 else cleared)
+    kept = ["NEW_INBOUND_CALL", *["CALL_UPDATE_REQUESTED CallUpdateRequest"] * 2]
+    assert told(made) == [*kept, "HANGUP LEG-A" if value == "keep" else "ACTION_INTERRUPTED Pause"]
 
 
 def test_parameters_are_checked_when_the_action_starts() -> None:
@@ -217,9 +219,9 @@ def test_hangup_first_rejects_the_call() -> None:
 
 @pytest.mark.parametrize("value", ["yes", "no"])
 def test_the_first_action_answers(value: str) -> None:
-    made = called(speak())
-    made.settle()
-    assert last(made)["CallDetails"]["Participants"][0]["Status"] == "Connected"
+    for action in (speak(), play(), record(), digits(), spoken_digits(), bot(), join()):
+        made = called(action)
+        assert made.network.legs[0].connected
     quiet = called(pause(), switches={"pause_answers": value})
     quiet.settle()
     status = quiet.events[1]["CallDetails"]["Participants"][0].get("Status")
@@ -392,6 +394,13 @@ def test_a_recording_ends_by_key_silence_or_time() -> None:
     by_silence.send(Talk(3000))
     by_silence.settle()
     assert by_silence.now_ms == 6000
+    endless = record()
+    del endless["Parameters"]["DurationInSeconds"]
+    open_end = called(endless)
+    open_end.settle()
+    assert open_end.stuck
+    open_end.press("#")
+    assert told(open_end)[1:] == ["ACTION_SUCCESSFUL RecordAudio"]
     closed = called(record(), world=World(unwritable=frozenset({"voices"})))
     assert told(closed)[1:] == ["ACTION_FAILED RecordAudio InvalidActionParameter"]
 
@@ -447,7 +456,8 @@ def test_the_quota_of_calls() -> None:
 @pytest.mark.parametrize("shape", ["pair", "error_string"])
 def test_a_meeting_is_joined_or_not(shape: str) -> None:
     assert told(called(join()))[1] == "ACTION_SUCCESSFUL JoinChimeMeeting"
-    assert told(called(join(MeetingId="")))[1] == "ACTION_FAILED JoinChimeMeeting InvalidActionParameter"
+    for wrong in ({"MeetingId": ""}, {"JoinToken": "x"}, {"JoinToken": "x" * 2049}):
+        assert told(called(join(**wrong)))[1] == "ACTION_FAILED JoinChimeMeeting InvalidActionParameter"
     dead = called(join(), world=World(dead_tokens=frozenset({"token"})), switches={"join_error_shape": shape})
     data = last(dead)["ActionData"]
     assert ("Error" in data) == (shape == "error_string")
@@ -512,6 +522,9 @@ def test_call_recording_once_per_leg(value: str) -> None:
     rest = ["PauseCallRecording", "ResumeCallRecording", "StopCallRecording"]
     good = called(start, *[act(kind, **A) for kind in rest])
     assert told(good)[1:] == ["ACTION_SUCCESSFUL StopCallRecording"]
+    longer = called(start, *[act(kind, **A) for kind in rest], pause())
+    longer.settle()
+    assert told(longer)[1:] == ["ACTION_SUCCESSFUL Pause"]
     assert told(called(start, start))[1] == "ACTION_FAILED StartCallRecording InvalidActionParameter"
     for kind in rest:
         assert told(called(act(kind)))[1] == f"ACTION_FAILED {kind} InvalidActionParameter"
@@ -529,10 +542,12 @@ def test_voice_focus() -> None:
 
 @pytest.mark.parametrize("order", ["hangup_first", "success_first"])
 def test_hangup_of_one_leg_of_a_bridge(order: str) -> None:
-    made = called(bridge(), hangup(**B), parties=[Party()], switches={"hangup_order": order})
-    made.settle()
-    pair = ["HANGUP LEG-B", "ACTION_SUCCESSFUL Hangup"]
-    assert told(made)[2:] == (pair if order == "hangup_first" else pair[::-1])
+    for target, leg in ((B, "LEG-B"), (A, "LEG-A")):
+        made = called(bridge(), hangup(**target), parties=[Party()], switches={"hangup_order": order})
+        made.settle()
+        pair = [f"HANGUP {leg}", "ACTION_SUCCESSFUL Hangup"]
+        assert told(made)[2:] == (pair if order == "hangup_first" else pair[::-1])
+        assert [one.connected for one in made.network.legs] == [leg == "LEG-B", leg == "LEG-A"]
 
 
 @pytest.mark.parametrize("value", ["no", "yes"])
@@ -647,17 +662,16 @@ def test_the_shape_of_events_is_switched() -> None:
         digits(),
         switches={
             "sequence_start": "0", "status_before_answer": "Connected", "app_id_key": "SipApplicationId",
-            "echo_defaults": "more", "final_hangup_attributes": "lost",
+            "echo_defaults": "more",
         },
         answers={"ACTION_SUCCESSFUL PlayAudioAndGetDigits": reply(hangup(), TransactionAttributes={"a": "b"})},
     )  # fmt: skip
     made.press("1")
-    first, got, end = made.events
+    first, got, _ = made.events
     assert [event["Sequence"] for event in made.events] == [0, 1, 2]
     assert first["CallDetails"]["Participants"][0]["Status"] == "Connected"
     assert "SipMediaApplicationId" not in first["CallDetails"]
     assert got["ActionData"]["Parameters"]["TerminatorDigits"] == ["#"]
-    assert "TransactionAttributes" not in end["CallDetails"]
 
 
 @pytest.mark.parametrize("value", ["yes", "no"])

@@ -97,6 +97,7 @@ def limit(desk: Desk, number: int) -> None:
     for delivery in desk.delivered:
         if delivery.number == number:
             desk.lean("3 limit")
+            desk.lean(f"answer {TIMED_OUT}")
             desk.error(TIMED_OUT)
             _give_up(desk, delivery)
             return
@@ -161,6 +162,7 @@ def _judge(desk: Desk, notice: Notice, body: str) -> None:
         desk.lean("5")
     if notice.type == "NEW_INBOUND_CALL" and not actions:  # rule 11
         desk.lean("11")
+        desk.lean(f"answer {_EMPTY}")
         desk.error(_EMPTY)
         if desk.switches.empty_inbound == "at_once":
             end_all(desk, 480)
@@ -177,9 +179,14 @@ def _store(desk: Desk, notice: Notice, attributes: dict[str, Any], text: str) ->
     """Rule 2: the whole map is replaced, unless it is too large; false when the answer is refused."""
     if len(attributes) > limits.MAX_ATTRIBUTES:
         desk.lean("2")
+        desk.lean("2 kept")
         count = f"Maximum number of mappings is {limits.MAX_ATTRIBUTES}"
         _refuse(desk, notice, TOO_MANY_PAIRS, f"Transaction Attributes has too many mappings. {count}")
         return False
+    if not desk.alive:
+        desk.lean("66 attributes")
+        if desk.switches.final_hangup_attributes == "lost":
+            return True
     size = limits.MAX_ATTRIBUTES_BYTES
     if len(text) * 4 > size and len(text.encode()) > size and len(dumps(attributes).encode()) > size:
         desk.lean("2 bytes")
@@ -191,6 +198,7 @@ def _store(desk: Desk, notice: Notice, attributes: dict[str, Any], text: str) ->
 
 def _refuse(desk: Desk, notice: Notice, error: str, message: str) -> None:
     """Tell the function that its answer was no good; a second bad answer ends the call (rule 1)."""
+    desk.lean(f"error {error}")
     if notice.final or not desk.alive:
         _over(desk, "everybody has left")
     elif notice.type == "INVALID_LAMBDA_RESPONSE" or desk.switches.bad_answer == "hangup":

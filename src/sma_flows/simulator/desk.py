@@ -300,6 +300,7 @@ class Desk:
 
     def echo(self, sent: Sent, leg: Leg) -> str:
         """What was sent, with what the service adds (rules 8 and 20): JSON text."""
+        self.lean("20")
         added = sent.defaults if sent.data.get("CallId") else f',"CallId":{quote(leg.call_id)}{sent.defaults}'
         if self.switches.echo_defaults == "more":
             self.lean("20 more")
@@ -320,9 +321,9 @@ class Desk:
 
     def pump(self) -> None:
         """Send what may be sent: one at a time, or all at once (switch ``overlap``)."""
+        if self.delivered:
+            self.lean("3 overlap")
         while self.queue and not self.over and (not self.delivered or self.switches.overlap == "parallel"):
-            if self.delivered:
-                self.lean("3 overlap")
             notice, self.queue = self.queue[0], self.queue[1:]
             sequence = notice.sequence
             if sequence is None:
@@ -373,7 +374,7 @@ class Desk:
             )
         data = f',"ActionData":{notice.data}' if notice.data else ""
         attributes = ""
-        if self.attributes and not (notice.final and self._lost()):
+        if self.attributes:
             attributes = f'"TransactionAttributes":{self.attributes},'
         listed = [self._participant(leg, notice) for leg in self.legs if self._listed(leg, notice)]
         if not listed:
@@ -385,10 +386,6 @@ class Desk:
             f'{{"SchemaVersion":"1.0","Sequence":{sequence},"InvocationEventType":"{notice.type}"{data}'
             f"{head}{attributes}{middle}{','.join(listed)}]}}{errors}}}"
         )
-
-    def _lost(self) -> bool:
-        self.lean("66 attributes")
-        return self.switches.final_hangup_attributes == "lost"
 
     def _listed(self, leg: Leg, notice: Notice) -> bool:
         if leg.status == "ringing" and leg.tag == "LEG-B":

@@ -104,7 +104,7 @@ def collect_timer(desk: Desk, running: Running) -> Outcome:
             return None
         desk.lean("31 error")
         return Failed(desk.switches.digits_error, "No valid digits were received.")
-    desk.lean("30 gap" if digits else "32")
+    desk.lean("30" if digits else "32")
     return _evaluate(desk, running)
 
 
@@ -119,6 +119,7 @@ def collect_key(desk: Desk, running: Running, key: str) -> Outcome:
         desk.lean("29")
         desk.out.append(Hears(leg, "silence"))
     if key in (params.get("TerminatorDigits") or "#"):
+        desk.lean("30")
         desk.lean("30 terminator")
         return _evaluate(desk, running)
     digits += key
@@ -137,11 +138,13 @@ def _evaluate(desk: Desk, running: Running) -> Outcome:
     params = action.data
     regex = params.get("InputDigitsRegex")
     if len(digits) >= number(params, "MinNumberOfDigits", 0):  # rule 30
-        if regex is None:
-            return Done(f',"ReceivedDigits":{quote(digits)}')
-        desk.lean("30 regex")
-        pattern = _pattern(regex)
-        if pattern is not None and pattern.search(digits):
+        pattern = _pattern(regex) if regex is not None else None
+        found = pattern is None or pattern.search(digits)
+        if found and pattern is not None and not pattern.fullmatch(digits):
+            desk.lean("30 regex")
+        if found:
+            if not digits:
+                desk.lean("32 empty")
             return Done(f',"ReceivedDigits":{quote(digits)}')
     desk.lean("31")
     desk.running = wrong = Running(action, leg, "failure", "", attempt, dropped)  # rules 31 and 32
@@ -183,11 +186,16 @@ def listener_key(desk: Desk, tag: str, key: str) -> None:
         desk.lean("70 nobody")
         desk.warn(f"a key on {tag} is heard by nobody")  # which one may be part of a secret
         return
+    desk.lean("35")
+    if len(desk.listeners) > 1:
+        desk.lean("71")
+    if listener.reported:
+        desk.lean("35 once")
     params = listener.action.data
     if not listener.buffer:
         desk.timer("flush", number(params, "FlushDigitsDurationInMilliseconds", 1), tag)
     desk.timer("gap", number(params, "InBetweenDigitsDurationInMilliseconds", 1), tag)
-    _store(desk, Listener(tag, listener.action, listener.buffer + key))
+    _store(desk, Listener(tag, listener.action, listener.buffer + key, listener.reported))
 
 
 def _store(desk: Desk, listener: Listener) -> None:
@@ -201,11 +209,14 @@ def listener_timer(desk: Desk, name: str, tag: str) -> None:
     if listener is None or leg is None or not listener.buffer:
         return
     pattern = _pattern(listener.action.data["InputDigitsRegex"])
-    if name == "gap" and not (pattern is not None and pattern.search(listener.buffer)):
-        return
+    if name == "gap":
+        if pattern is None or not pattern.search(listener.buffer):
+            return
+        if not pattern.fullmatch(listener.buffer):
+            desk.lean("30 regex")
     desk.cancel("gap", tag)
     desk.cancel("flush", tag)
-    _store(desk, Listener(tag, listener.action))
+    _store(desk, Listener(tag, listener.action, "", listener.reported or name == "gap"))
     if name == "flush":
         desk.lean("36")
         if desk.switches.flush_reports == "no":
@@ -221,6 +232,7 @@ def listener_timer(desk: Desk, name: str, tag: str) -> None:
 def key(desk: Desk, tag: str, pressed: str) -> Outcome:
     """Rule 70: who gets this key. An outcome ends the running action."""
     running = desk.running
+    desk.lean("70")
     if running is not None and running.leg == tag:
         kind = running.action.type
         if kind in COLLECTING:

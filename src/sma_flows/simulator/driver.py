@@ -193,25 +193,31 @@ class Phone:
         return self.transcript[begin:]
 
     def _advance(self, event: Input) -> None:
+        """Let something happen, and everything that comes of it at once: a loop, because a call may go in circles."""
+        todo = [event]
+        while todo:
+            self._feed(todo.pop())
+            if self._desk.out:
+                todo += reversed(self._outputs())
+
+    def _feed(self, event: Input) -> None:
         desk, around = self._desk, self._around
         if around is None:
             self._network = None
             feed(desk, event)
-        else:
-            before = self.network
-            desk.world = around.world(before, event)
-            self._network = None
-            try:
-                feed(desk, event)
-            finally:
-                desk.world = before.world
-            around.moved(before, self.network)
-        if desk.out:
-            self._outputs(desk)
+            return
+        before = self.network
+        desk.world = around.world(before, event)
+        self._network = None
+        try:
+            feed(desk, event)
+        finally:
+            desk.world = before.world
+        around.moved(before, self.network)
 
-    def _outputs(self, desk: Desk) -> None:
-        """Note what came of something, and do what is to be done about it at once."""
-        outputs, desk.out = desk.out, []
+    def _outputs(self) -> list[Input]:
+        """Note what came of something, and do what is to be done about it; the answers that arrive at once."""
+        outputs, self._desk.out = self._desk.out, []
         around, now, note = self._around, self.now_ms, self.transcript.append
         answers: list[Input] = []
         for output in outputs:
@@ -225,8 +231,7 @@ class Phone:
             note(_new(Entry, (now, "output", output, 0, "")))
             if type(output) in _REACTED if around is None else not around.takes(output):
                 self._react(output)
-        for each in answers:
-            self._advance(each)
+        return answers
 
     def _react(self, output: Output) -> None:
         match output:
@@ -354,7 +359,8 @@ class Phone:
             self._network = None
             elapse(desk, at - desk.now)
             if desk.out:
-                self._outputs(desk)
+                for answer in self._outputs():
+                    self._advance(answer)
         while self._due and self._due[0][0] <= self.now_ms:
             due = heapq.heappop(self._due)
             if not self._fits(due):
@@ -510,6 +516,10 @@ class Phone:
     def outputs(self) -> list[Output]:
         """All outputs so far."""
         return [entry.value for entry in self.transcript if entry.kind == "output"]
+
+    def leaned_on(self) -> frozenset[str]:
+        """The entries of the ledger that have had a say in this call so far, by key: see :mod:`.fidelity`."""
+        return frozenset(self._leaned)
 
     def ringing(self, leg: str) -> bool:
         """The party of this leg is being called."""

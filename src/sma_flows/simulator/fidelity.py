@@ -1,577 +1,127 @@
-"""The fidelity ledger: for each of the 71 rules of contract section 9, where it comes from and which test holds it.
+"""The fidelity ledger: for each rule, event, action and outcome of the simulated service, how we know it.
 
-``documented``: a page of AWS says so; ``observed``: a log or a working sample shows it; ``inferred``: follows from the
-rest, nobody wrote it down; ``switch``: nobody knows, so both answers can be simulated.
+The ledger itself is ``ledger.toml`` beside this module; its head explains the four sources. The code names an entry
+wherever it decides something (``desk.lean("43 busy")``), so a call knows what it leaned on:
+:meth:`sma_flows.simulator.driver.Phone.leaned_on`. :func:`doubts` picks what nobody has documented or seen.
+
+What leaning means, exactly: an entry counts when the call went through the place in the simulator that the entry
+describes. That is narrower than "the flow uses it" in one way and wider in another. A switch counts only where its two
+values would have led to different events or answers at that moment; that the flow would have borne the other value
+does not clear it (run it under that value to see). An entry counts although the caller hung up before it mattered.
+Failures that a test orders (:class:`~sma_flows.simulator.messages.Break`) and events that it sends itself
+(:class:`~sma_flows.simulator.messages.Stray`) lean on the entries of what they imitate.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+__all__ = ["DOUBTFUL", "GROUPS", "SOURCES", "Fact", "Ledger", "Question", "doubts", "facts", "ledger"]
+
+SOURCES: Final = ("documented", "observed", "inferred", "unknown")
+"""From the surest to the least sure."""
+
+DOUBTFUL: Final = frozenset({"inferred", "unknown"})
+
+GROUPS: Final[Mapping[str, str]] = {
+    "rule": "Rules, by the number of the paragraph",
+    "event": "Events",
+    "action": "Actions",
+    "report": "Which actions report when they are not the last of their list",
+    "error": "Outcomes: errors of actions and answers",
+    "answer": "Outcomes: what is wrong with an answer",
+    "hangup": "Outcomes: how legs end",
+    "request": "Requests of an application",
+}
+"""The parts of the ledger with their titles."""
 
 
-class Rule(NamedTuple):
-    """One rule: number, source tag, one sentence, where it stands, its switches, and its test."""
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One entry. ``key`` is what the code calls it: the number of a rule with a word for a branch, else group and name.
 
-    number: int
-    source: str
+    ``where`` are pages, logs and samples (``name: place``), ``because`` the reason of what is inferred, ``switches``
+    the questions that nobody can answer, ``tests`` the tests that hold it, as ``file::function`` in tests/simulator.
+    """
+
+    key: str
+    group: str
     says: str
-    where: str
-    switches: tuple[str, ...]
-    test: str
+    source: str
+    where: tuple[str, ...] = ()
+    because: str = ""
+    switches: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The key as people read it."""
+        return f"rule {self.key}" if self.group == "rule" else self.key
 
 
-MEETING_SWITCHES: Final = ("same_meeting_token_after_end",)
-"""Switches of the meetings API (what CreateMeeting answers to a token of a meeting that is over): no rule of a call."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A switch: what it asks, and what a flow suffers if the service does the other thing."""
 
-SOURCES: Final = ("documented", "observed", "inferred", "switch")
-
-LEDGER: Final = (
-    Rule(
-        1,
-        "switch",
-        "An answer that cannot be read is reported, then the call ends.",
-        "1.4 lists the messages; what follows a bad answer is not written",
-        ("bad_answer",),
-        "test_rules.py::test_a_bad_answer_is_told_once_then_the_call_ends",
-    ),
-    Rule(
-        2,
-        "documented",
-        "Too many attributes are refused and the stored map stays.",
-        "attribute-trans-invalid; that the old map stays is inferred",
-        (),
-        "test_rules.py::test_too_many_attributes_are_refused_and_the_old_ones_stay",
-    ),
-    Rule(
-        3,
-        "switch",
-        "A function that fails is asked once more after 5 s; at 20 s the call ends with 480.",
-        "timeouts",
-        ("lambda_failure", "retry_same_sequence", "retry_attributes", "late_answer", "overlap", "answer_order"),
-        "test_rules.py::test_a_function_that_fails_is_asked_once_more",
-    ),
-    Rule(
-        4,
-        "documented",
-        "Answers to RINGING, NEW_OUTBOUND_CALL, ACTION_INTERRUPTED and the last HANGUP store attributes only.",
-        "use-create-call-api, pstn-invocations",
-        (),
-        "test_rules.py::test_answers_to_ringing_are_ignored_and_their_attributes_kept",
-    ),
-    Rule(
-        5,
-        "switch",
-        "No Actions keep the list; an empty list is a switch.",
-        "use-cases says stop, the workshop says continue",
-        ("empty_list",),
-        "test_rules.py::test_no_actions_keeps_the_list_and_an_empty_one_is_a_switch",
-    ),
-    Rule(
-        6,
-        "documented",
-        "A list that is not empty replaces what has not run.",
-        "invoke-on-call-leg",
-        (),
-        "test_rules.py::test_a_newer_list_interrupts",
-    ),
-    Rule(
-        7,
-        "inferred",
-        "Parameters are checked when their action starts.",
-        "earlier successes are possible only if checks come late",
-        (),
-        "test_rules.py::test_parameters_are_checked_when_the_action_starts",
-    ),
-    Rule(
-        8,
-        "observed",
-        "Unknown keys are ignored and not echoed.",
-        "samples with undocumented keys work",
-        (),
-        "test_rules.py::test_unknown_keys_are_ignored",
-    ),
-    Rule(
-        9,
-        "inferred",
-        "The 1,001st invocation is not made: the call ends.",
-        "the limit is documented, what follows is not",
-        (),
-        "test_rules.py::test_the_thousandth_invocation_is_the_last",
-    ),
-    Rule(
-        10,
-        "observed",
-        "An inbound call begins with NEW_INBOUND_CALL without Status and attributes.",
-        "LOG1",
-        ("status_before_answer", "app_id_key", "sequence_start", "headers_repeated"),
-        "test_traces.py::test_t1_pause_play_hangup_is_one_event",
-    ),
-    Rule(
-        11,
-        "switch",
-        "Without actions for NEW_INBOUND_CALL the call ends with 480.",
-        "unexpected-hangups; case-1",
-        ("empty_inbound",),
-        "test_rules.py::test_an_empty_first_answer_ends_the_call",
-    ),
-    Rule(
-        12,
-        "documented",
-        "Hangup as first action rejects the call.",
-        "case-1; the HANGUP event is inferred",
-        (),
-        "test_rules.py::test_hangup_first_rejects_the_call",
-    ),
-    Rule(
-        13,
-        "switch",
-        "The first action that needs it answers the call.",
-        "play-audio and record-audio; others inferred",
-        ("pause_answers",),
-        "test_rules.py::test_the_first_action_answers",
-    ),
-    Rule(
-        14,
-        "inferred",
-        "A caller who gives up early ends the call.",
-        "a caller can always leave",
-        (),
-        "test_rules.py::test_the_caller_gives_up_before_the_answer",
-    ),
-    Rule(
-        15,
-        "documented",
-        "An outbound call rings, is answered, busy, rejected or not answered.",
-        "use-create-call-api",
-        (),
-        "test_rules.py::test_the_callee_of_an_outbound_call",
-    ),
-    Rule(
-        16,
-        "documented",
-        "An action runs on the leg it names, else on that of the event; a leg that is not there fails it.",
-        "action pages",
-        (),
-        "test_rules.py::test_a_leg_that_is_not_there_fails_the_action",
-    ),
-    Rule(
-        17,
-        "documented",
-        "An always event lets the list continue or replaces it.",
-        "WS example 3",
-        (),
-        "test_rules.py::test_an_always_event_lets_the_list_continue_or_replaces_it",
-    ),
-    Rule(
-        18,
-        "observed",
-        "Other actions report only as the last of their list.",
-        "LOG1",
-        (),
-        "test_traces.py::test_t2_menu_bot_menu_goodbye",
-    ),
-    Rule(
-        19,
-        "documented",
-        "A failure clears the list.",
-        "use-case-2",
-        (),
-        "test_rules.py::test_parameters_are_checked_when_the_action_starts",
-    ),
-    Rule(
-        20,
-        "observed",
-        "The echo has the CallId and the defaults Repeat and InBetweenDigits.",
-        "LOG1",
-        ("echo_defaults",),
-        "test_traces.py::test_t2_menu_bot_menu_goodbye",
-    ),
-    Rule(
-        21,
-        "documented",
-        "A list that ends leaves the leg connected and idle.",
-        "invoke-on-call-leg",
-        (),
-        "test_rules.py::test_a_call_that_rests_is_reported",
-    ),
-    Rule(
-        22,
-        "documented",
-        "Audio plays Repeat times.",
-        "play-audio",
-        (),
-        "test_rules.py::test_audio_plays_as_often_as_asked_and_a_terminator_stops_it",
-    ),
-    Rule(
-        23,
-        "documented",
-        "A terminator ends the audio.",
-        "play-audio",
-        (),
-        "test_rules.py::test_audio_plays_as_often_as_asked_and_a_terminator_stops_it",
-    ),
-    Rule(
-        24,
-        "inferred",
-        "Other keys are ignored by audio and offered to the listener.",
-        "4.18",
-        (),
-        "test_rules.py::test_audio_plays_as_often_as_asked_and_a_terminator_stops_it",
-    ),
-    Rule(
-        25,
-        "documented",
-        "Audio that cannot be read fails.",
-        "play-audio",
-        (),
-        "test_rules.py::test_audio_that_is_missing_fails",
-    ),
-    Rule(
-        26,
-        "inferred",
-        "Speech plays to its end.",
-        "speak has no terminators",
-        (),
-        "test_rules.py::test_speech_plays_to_the_end",
-    ),
-    Rule(
-        27,
-        "documented",
-        "Text that is missing or too long fails.",
-        "speak",
-        (),
-        "test_rules.py::test_speech_plays_to_the_end",
-    ),
-    Rule(
-        28,
-        "switch",
-        "A pause lasts as long as it says, within a range.",
-        "pause; unexpected-action-fail",
-        ("pause_range",),
-        "test_rules.py::test_a_pause_lasts_and_has_a_range",
-    ),
-    Rule(
-        29,
-        "observed",
-        "A digit stops the prompt and is collected.",
-        "LOG1",
-        (),
-        "test_rules.py::test_digits_stop_the_prompt_and_end_by_terminator_number_or_gap",
-    ),
-    Rule(
-        30,
-        "documented",
-        "Digits end by number, terminator or gap.",
-        "play-audio-get-digits",
-        (),
-        "test_rules.py::test_digits_stop_the_prompt_and_end_by_terminator_number_or_gap",
-    ),
-    Rule(
-        31,
-        "switch",
-        "Wrong digits use up an attempt; then the action fails.",
-        "S:dialer, guide example",
-        ("digits_error",),
-        "test_rules.py::test_silence_and_wrong_digits_use_up_attempts",
-    ),
-    Rule(
-        32,
-        "inferred",
-        "Silence is the empty entry.",
-        "the guide says that silence counts as an attempt, not what Min 0 means",
-        (),
-        "test_rules.py::test_silence_and_wrong_digits_use_up_attempts",
-    ),
-    Rule(
-        33,
-        "documented",
-        "Wrong parameters of a digit action fail it.",
-        "unexpected-action-fail",
-        (),
-        "test_rules.py::test_wrong_parameters_of_a_digit_action",
-    ),
-    Rule(
-        34,
-        "documented",
-        "ReceiveDigits registers a listener and succeeds.",
-        "listen-to-digits",
-        (),
-        "test_rules.py::test_a_listener_reports_what_fits",
-    ),
-    Rule(
-        35,
-        "switch",
-        "Keys that fit are reported after the gap.",
-        "case-4",
-        ("listener_once",),
-        "test_rules.py::test_a_listener_reports_what_fits",
-    ),
-    Rule(
-        36,
-        "switch",
-        "Keys that never fit are flushed.",
-        "listen-to-digits",
-        ("flush_reports",),
-        "test_rules.py::test_keys_that_never_fit_are_flushed",
-    ),
-    Rule(
-        37,
-        "documented",
-        "Flush must exceed the gap.",
-        "unexpected-action-fail",
-        (),
-        "test_rules.py::test_a_listener_reports_what_fits",
-    ),
-    Rule(
-        38,
-        "documented",
-        "A terminator ends the recording and is reported.",
-        "record-audio",
-        (),
-        "test_rules.py::test_a_recording_ends_by_key_silence_or_time",
-    ),
-    Rule(
-        39,
-        "documented",
-        "Silence or time ends the recording.",
-        "record-audio",
-        (),
-        "test_rules.py::test_a_recording_ends_by_key_silence_or_time",
-    ),
-    Rule(
-        40,
-        "documented",
-        "A bucket that cannot be written fails.",
-        "record-audio",
-        (),
-        "test_rules.py::test_a_recording_ends_by_key_silence_or_time",
-    ),
-    Rule(41, "documented", "Tones take their time.", "send-digits", (), "test_rules.py::test_tones_take_their_time"),
-    Rule(
-        42,
-        "switch",
-        "An answered bridge makes LEG-B.",
-        "call-and-bridge",
-        ("bridge_ringing",),
-        "test_rules.py::test_a_bridge_is_answered_or_not",
-    ),
-    Rule(
-        43,
-        "documented",
-        "A bridge that is not answered fails.",
-        "call-and-bridge; busy and reject inferred",
-        (),
-        "test_rules.py::test_a_bridge_is_answered_or_not",
-    ),
-    Rule(
-        44,
-        "documented",
-        "A voicemail counts as answered.",
-        "call-and-bridge",
-        (),
-        "test_rules.py::test_a_bridge_is_answered_or_not",
-    ),
-    Rule(
-        45,
-        "inferred",
-        "The caller leaves while it rings.",
-        "a caller can always leave",
-        (),
-        "test_rules.py::test_the_caller_leaves_while_it_rings",
-    ),
-    Rule(
-        46,
-        "documented",
-        "Wrong parameters of a bridge have their own messages.",
-        "unexpected-action-fail",
-        (),
-        "test_rules.py::test_wrong_parameters_of_a_bridge",
-    ),
-    Rule(
-        47,
-        "inferred",
-        "The quota of calls fails the bridge.",
-        "the quota is documented, the error is not",
-        (),
-        "test_rules.py::test_the_quota_of_calls",
-    ),
-    Rule(
-        48,
-        "documented",
-        "A good token joins the meeting as LEG-B.",
-        "join-chime-meeting",
-        (),
-        "test_rules.py::test_a_meeting_is_joined_or_not",
-    ),
-    Rule(
-        49,
-        "switch",
-        "A token that is no good fails.",
-        "join-chime-meeting",
-        ("join_error_shape",),
-        "test_rules.py::test_a_meeting_is_joined_or_not",
-    ),
-    Rule(
-        50,
-        "inferred",
-        "Without MeetingId, or bridged, joining fails.",
-        "join-chime-meeting names the constraints only",
-        (),
-        "test_rules.py::test_a_meeting_is_joined_or_not",
-    ),
-    Rule(
-        51,
-        "documented",
-        "Muting has six checks, each with its message.",
-        "mute-unmute",
-        (),
-        "test_rules.py::test_muting_needs_a_meeting",
-    ),
-    Rule(
-        52,
-        "observed",
-        "A bot conversation reports its intent.",
-        "LOG1, LOG3",
-        (),
-        "test_traces.py::test_t2_menu_bot_menu_goodbye",
-    ),
-    Rule(
-        53,
-        "observed",
-        "Actions behind a bot are not run.",
-        "JFL",
-        (),
-        "test_rules.py::test_a_bot_is_the_last_of_its_list",
-    ),
-    Rule(
-        54,
-        "documented",
-        "A bot that is missing, closed or throttled fails.",
-        "start-bot-conversation",
-        (),
-        "test_rules.py::test_a_bot_is_the_last_of_its_list",
-    ),
-    Rule(
-        55,
-        "switch",
-        "A call is recorded once per leg.",
-        "start-call-recording, JFL",
-        ("start_recording_event",),
-        "test_rules.py::test_call_recording_once_per_leg",
-    ),
-    Rule(
-        56,
-        "inferred",
-        "Pausing, resuming and stopping need a recording.",
-        "sip-apps-call-record",
-        (),
-        "test_rules.py::test_call_recording_once_per_leg",
-    ),
-    Rule(57, "documented", "VoiceFocus needs Enable.", "voice-focus", (), "test_rules.py::test_voice_focus"),
-    Rule(
-        58, "documented", "Hangup: rules 59 to 61.", "hangup", (), "test_rules.py::test_hangup_of_one_leg_of_a_bridge"
-    ),
-    Rule(
-        59,
-        "observed",
-        "Hangup of the only leg is one HANGUP.",
-        "LOG1, LOG2",
-        ("final_hangup_attributes",),
-        "test_traces.py::test_t1_pause_play_hangup_is_one_event",
-    ),
-    Rule(
-        60,
-        "switch",
-        "Hangup of one leg of a bridge is two events.",
-        "hangup, S:tbt",
-        ("hangup_order", "gone_leg_listed"),
-        "test_rules.py::test_hangup_of_one_leg_of_a_bridge",
-    ),
-    Rule(
-        61,
-        "switch",
-        "Hangup of the meeting leg is ACTION_SUCCESSFUL.",
-        "hangup",
-        ("meeting_hangup_event",),
-        "test_rules.py::test_hangup_of_the_meeting_leg",
-    ),
-    Rule(
-        62,
-        "switch",
-        "A party leaves while an action runs.",
-        "JFL; the pairings are inferred",
-        ("hangup_during_action",),
-        "test_rules.py::test_a_party_leaves_during_an_action",
-    ),
-    Rule(
-        63,
-        "documented",
-        "A party leaves a bridge, the other stays.",
-        "call-and-bridge",
-        (),
-        "test_traces.py::test_t7_caller_leaves_a_bridge",
-    ),
-    Rule(
-        64,
-        "switch",
-        "The caller leaves a meeting: both legs are gone.",
-        "use-cases, S:tele",
-        ("meeting_second_hangup",),
-        "test_rules.py::test_who_leaves_a_meeting",
-    ),
-    Rule(65, "documented", "The meeting ends: LEG-A stays.", "case-5", (), "test_rules.py::test_who_leaves_a_meeting"),
-    Rule(
-        66,
-        "inferred",
-        "After the last HANGUP nothing is sent.",
-        "nobody is left to be told",
-        (),
-        "test_rules.py::test_after_the_end_nothing_is_sent",
-    ),
-    Rule(
-        67,
-        "switch",
-        "A newer list interrupts audio, recordings and pauses.",
-        "update-sip-call",
-        ("interrupt_on_digits",),
-        "test_rules.py::test_a_newer_list_interrupts",
-    ),
-    Rule(
-        68,
-        "inferred",
-        "Other actions finish before the newer list starts.",
-        "update-sip-call says only that the action completes",
-        (),
-        "test_rules.py::test_speech_is_not_interrupted_by_a_newer_list",
-    ),
-    Rule(
-        69,
-        "documented",
-        "Updates are asynchronous and have a rate.",
-        "update-sip-call, quotas",
-        (),
-        "test_rules.py::test_updates_have_a_rate",
-    ),
-    Rule(
-        70,
-        "inferred",
-        "A key goes to the running action, else to the listener, else to nobody.",
-        "4.18",
-        (),
-        "test_traces.py::test_t5_pin_and_meeting",
-    ),
-    Rule(
-        71,
-        "inferred",
-        "Keys of a leg count for its own listener.",
-        "S:vf registers both legs",
-        (),
-        "test_rules.py::test_keys_go_to_their_own_leg",
-    ),
-)
-"""In the order of the contract."""
+    name: str
+    asks: str
+    otherwise: str
 
 
-def held_by(source: str) -> tuple[Rule, ...]:
-    """The rules with this source tag."""
-    return tuple(rule for rule in LEDGER if rule.source == source)
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything. ``facts`` are in the order of the file, ``sources`` explains the names in ``where``."""
+
+    facts: Mapping[str, Fact]
+    questions: Mapping[str, Question]
+    sources: Mapping[str, str]
+
+
+@cache
+def ledger() -> Ledger:
+    """The ledger that is shipped with the package."""
+    text = resources.files("sma_flows.simulator").joinpath("ledger.toml").read_text("utf-8")
+    data = tomllib.loads(text)
+    found: dict[str, Fact] = {}
+    for group in GROUPS:
+        for name, entry in data[group].items():
+            key = name if group == "rule" else f"{group} {name}"
+            found[key] = _fact(key, group, entry, found)
+    questions = {name: Question(name, one["asks"], one["otherwise"]) for name, one in data["switch"].items()}
+    return Ledger(found, questions, data["sources"])
+
+
+def _fact(key: str, group: str, entry: Mapping[str, Any], known: Mapping[str, Fact]) -> Fact:
+    if "rules" not in entry:
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()
+        }
+        return Fact(key, group, **given)
+    rules = [known[rule] for rule in entry["rules"]]
+    weakest = max(rules, key=lambda rule: SOURCES.index(rule.source))
+    return Fact(
+        key,
+        group,
+        entry["says"],
+        weakest.source,
+        tuple(dict.fromkeys(one for rule in rules for one in rule.where)),
+        f"by {', '.join(rule.name for rule in rules)}",
+        tuple(dict.fromkeys(one for rule in rules for one in rule.switches)),
+        tuple(dict.fromkeys(one for rule in rules for one in rule.tests)),
+    )
+
+
+def facts(keys: Iterable[str]) -> tuple[Fact, ...]:
+    """The entries with these keys, in the order of the ledger. Keys that are not in it are left out."""
+    wanted = set(keys)
+    return tuple(fact for key, fact in ledger().facts.items() if key in wanted)
+
+
+def doubts(keys: Iterable[str]) -> tuple[Fact, ...]:
+    """Those of :func:`facts` that are inferred or unknown: what a strict test must not lean on."""
+    return tuple(fact for fact in facts(keys) if fact.source in DOUBTFUL)

@@ -23,6 +23,7 @@ JOIN_TOKEN: Final = "X-chime-join-token"  # noqa: S105 (the name of a header)
 NOT_ANSWERED: Final = Failed("CallNotAnswered", "Call not answered")
 _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
 _URI: Final = re.compile(r"[A-Za-z0-9&=+$/%_!~*().-]{1,36}")
+_BOT: Final = re.compile(r"arn:aws[a-zA-Z-]*:lex:[a-z0-9-]+:[0-9]{12}:bot-alias/[0-9a-zA-Z]{10}/[0-9a-zA-Z]{10}")
 _VC: Final = re.compile(r"arn:aws[a-zA-Z-]*:chime:[a-z0-9-]+:[0-9]+:(vc|vcg)/.+")
 
 
@@ -39,11 +40,14 @@ def bridge(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     params = sent.data
     other = desk.leg("LEG-B")
     if leg.tag != "LEG-A" or (other is not None and not other.gone):
+        desk.lean("42 twice")
         return bad("CallId or ParticipantTag parameter for action is invalid")
     fault = _bridge_fault(desk, params, leg)
     if fault is not None:
+        desk.lean("46")
         return fault
     if desk.world.calls + 3 > desk.world.quota:  # rule 47: this call, and two for the bridge
+        desk.lean("47")
         return Failed("SystemException", "System error while running action")
     to = params["Endpoints"][0]["Uri"]
     new_leg(desk, to, params["CallerIdNumber"], "ringing", dict(params.get("SipHeaders") or {}))
@@ -97,15 +101,20 @@ def bridge_callee(desk: Desk, callee: Callee) -> Outcome:
     if leg is None or caller is None:
         return None
     if callee.does == "rings":
+        desk.lean("42 ringing")
         if desk.switches.bridge_ringing == "yes":
             desk.tell(Notice("RINGING", "LEG-B"))
         return None
     if callee.does in ("answers", "voicemail"):  # rules 42 and 44
+        desk.lean("42" if callee.does == "answers" else "44")
+        if not caller.connected:
+            desk.lean("42 unanswered")
         desk.answer_leg(leg)
         desk.answer_leg(caller)
         desk.joined = "bridge"
         desk.out += [Hears("LEG-A", "other"), Hears("LEG-B", "other")]
         return DONE
+    desk.lean("43" if callee.does == "no_answer" else "43 busy")
     drop_ringing(desk)
     return NOT_ANSWERED
 
@@ -115,13 +124,17 @@ def join(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     params = sent.data
     other = desk.leg("LEG-B")
     if leg.tag != "LEG-A" or (other is not None and not other.gone):
+        desk.lean("50")
         return bad("Invalid action on the call.")
     if not params.get("MeetingId"):
+        desk.lean("50")
         return bad("Meeting ID parameter value is invalid.")
     token = params.get("JoinToken")
     if not isinstance(token, str) or not limits.MIN_EXTERNAL_ID <= len(token) <= limits.MAX_JOIN_TOKEN:
+        desk.lean("49")
         return bad("JoinToken parameter value is invalid.")
     if token in desk.world.dead_tokens:
+        desk.lean("49 shape")
         if desk.switches.join_error_shape == "error_string":
             return Failed("ErrorJoiningMeeting", "Error while joining meeting.", "error")
         return bad("JoinToken parameter value is invalid.")
@@ -134,6 +147,7 @@ def join(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
 
 def joined(desk: Desk, sent: Sent) -> Done:
     """Rule 48: the meeting's leg is there."""
+    desk.lean("48")
     params = sent.data
     headers = {MEETING_ID: params["MeetingId"], JOIN_TOKEN: params["JoinToken"]}
     new_leg(desk, "SMA", MEETING_NUMBER, "Connected", headers)
@@ -144,6 +158,7 @@ def joined(desk: Desk, sent: Sent) -> Done:
 
 def modify(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rule 51: each check of contract 4.4 has its own message."""
+    desk.lean("51")
     params = sent.data
     people = params.get("AttendeeList")
     message = ""
@@ -166,9 +181,15 @@ def bot(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rules 52 and 54: the conversation lasts until the script says how it ended."""
     other = desk.leg("LEG-B")
     if leg.tag != "LEG-A" or (other is not None and not other.gone):
+        desk.lean("52 alone")
         return bad("CallId or ParticipantTag parameter for action is invalid")
-    arn = sent.data.get("BotAliasArn")
-    if not arn or arn in desk.world.missing_bots:
+    message = _bot_fault(sent.data)
+    if message:
+        desk.lean("54 parameters")
+        return bad(message)
+    desk.lean("54")
+    arn = sent.data["BotAliasArn"]
+    if arn in desk.world.missing_bots:
         return Failed("ResourceNotFound", "The bot or its alias was not found.")
     if arn in desk.world.forbidden_bots:
         return Failed("ResourceAccessDenied", "Access to the bot was denied.")
@@ -179,11 +200,27 @@ def bot(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     return None
 
 
+def _bot_fault(params: dict[str, Any]) -> str:
+    """What is wrong with the parameters of a conversation (contract 4.16); the messages are ours."""
+    if not isinstance(params.get("BotAliasArn"), str) or not _BOT.fullmatch(params["BotAliasArn"]):
+        return "BotAliasArn parameter value is invalid."
+    setup = params.get("Configuration")
+    if setup is None:
+        return ""
+    if not isinstance(setup, dict) or len(dumps(setup).encode()) > limits.MAX_BOT_CONFIGURATION_BYTES:
+        return "Configuration parameter value is invalid."
+    state = setup.get("SessionState")
+    dialog = state.get("DialogAction") if isinstance(state, dict) else None
+    elicits = isinstance(dialog, dict) and dialog.get("Type") == "ElicitIntent"
+    return "" if elicits or not setup.get("WelcomeMessages") else "WelcomeMessages need DialogAction ElicitIntent."
+
+
 def bot_result(desk: Desk, result: BotResult) -> Outcome:
     """The bot's last word (contract 4.16)."""
     leg = desk.leg("LEG-A")
     if leg is None:
         return None
+    desk.lean("54" if result.error else "52")
     if result.error:
         return Failed(result.error, result.message or "System error while running action")
     intent = {
@@ -222,8 +259,13 @@ def start_recording(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     place = params.get("Destination")
     location = str(place.get("Location") or "") if isinstance(place, dict) else ""
     bucket, _, prefix = location.partition("/")
-    if not bucket or params.get("Track") not in ("BOTH", "INCOMING", "OUTGOING") or leg.recording:
+    if leg.recording:
+        desk.lean("55 twice")
         return bad("Invalid action on the call.")
+    if params.get("Track") not in ("BOTH", "INCOMING", "OUTGOING") or not bucket:
+        desk.lean("55 parameters")
+        return bad("The Track parameter is invalid." if bucket else "The Destination parameter is invalid.")
+    desk.lean("55")
     if bucket in desk.world.unwritable:
         return Failed("NoAccessToDestination", "Error while accessing destination", "error")
     desk.put(leg.having(leg.status, "on"))
@@ -240,7 +282,9 @@ def _recording(
     def change(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
         """Rule 56."""
         if leg.recording not in before.split():
+            desk.lean("56 wrong")
             return bad(f"{sent.type} is not possible: the leg is not being recorded.")
+        desk.lean("56")
         desk.put(leg.having(leg.status, after))
         desk.out.append(CallRecording(leg.tag, does))
         return DONE
@@ -255,6 +299,12 @@ resume_recording = _recording("paused", "on", "resumes")
 
 def voice_focus(desk: Desk, sent: Sent, leg: Leg) -> Outcome:  # noqa: ARG001 (signature of all actions)
     """Rule 57."""
-    if sent.data.get("Enable") is None:
+    enable = sent.data.get("Enable")
+    if enable is None:
+        desk.lean("57")
         return Failed("MissingRequiredActionParameter", "Enable is a required parameter.")
+    if not isinstance(enable, bool) and str(enable).lower() not in ("true", "false"):
+        desk.lean("57 value")
+        return bad("The Enable parameter is invalid.")
+    desk.lean("57")
     return DONE

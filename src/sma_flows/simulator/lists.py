@@ -20,6 +20,8 @@ ANSWERS: Final = frozenset(
 )
 """Actions that answer an inbound call (rule 13); CallAndBridge and Hangup never do, the others by a switch."""
 
+_REPORT_LEAVING: Final = frozenset({"RecordAudio", *COLLECTING, "StartBotConversation", "CallAndBridge"})
+
 START: Final[Mapping[str, Callable[[Desk, Sent, Leg], Outcome]]] = {
     "PlayAudio": talk.play,
     "Speak": talk.speak,
@@ -69,11 +71,13 @@ def _begin(desk: Desk, sent: Sent) -> None:
             _finish(desk, Running(sent, leg.tag, ""), fault)
             return
     if kind == "Hangup":  # rule 58
+        desk.lean("58")
         _hang_up(desk, sent, leg)
         return
     if not leg.connected:
         desk.cancel("unanswered")
         if kind in ANSWERS:  # rule 13
+            desk.lean("13")
             desk.lean(f"13 {kind}")
             leg = desk.answer_leg(leg)
         elif kind != "CallAndBridge":
@@ -82,6 +86,8 @@ def _begin(desk: Desk, sent: Sent) -> None:
                 leg = desk.answer_leg(leg)
     outcome = START[kind](desk, sent, leg)
     if outcome is not None:
+        if isinstance(outcome, Failed):
+            desk.lean("7")
         desk.stop()
         _finish(desk, Running(sent, leg.tag, ""), outcome)
 
@@ -121,18 +127,16 @@ def _finish(desk: Desk, action: Running, outcome: Done | Failed) -> None:
         desk.rest = ()
         desk.report(sent, leg, outcome)
         return
-    if sent.type in ALWAYS_REPORTING:  # rule 17
-        desk.lean(f"17 {sent.type}" if desk.rest or action.dropped else "17")
-    elif sent.type == "StartCallRecording" and desk.rest:
-        desk.lean("55 event")
-        if desk.switches.start_recording_event != "always":
-            return
-    elif desk.rest or action.dropped:  # rule 18
+    if not (desk.rest or action.dropped):  # rules 17 and 18: the last of a list always reports
         desk.lean("18")
+        desk.report(sent, leg, outcome)
         return
-    else:
-        desk.lean("18 last")
-    desk.report(sent, leg, outcome)
+    desk.lean(f"report {sent.type}")
+    always = sent.type in ALWAYS_REPORTING
+    if always:
+        desk.lean("17")
+    if always or (sent.type == "StartCallRecording" and desk.switches.start_recording_event == "always"):
+        desk.report(sent, leg, outcome)
 
 
 def replace_list(desk: Desk, actions: tuple[Sent, ...], cause: str) -> None:
@@ -148,7 +152,8 @@ def replace_list(desk: Desk, actions: tuple[Sent, ...], cause: str) -> None:
         by_person = cause in ("DIGITS_RECEIVED", "HANGUP")
         desk.lean("67 keys" if by_person else "67")
         if not by_person or desk.switches.interrupt_on_digits == "yes":
-            desk.lean(f"67 {running.action.type}")
+            if running.action.type == "RecordAudio":
+                desk.lean("67 file")
             desk.stop()
             desk.tell(Notice("ACTION_INTERRUPTED", leg.tag, desk.echo(running.action, leg)))
             desk.rest = actions
@@ -166,24 +171,24 @@ def _hang_up(desk: Desk, sent: Sent, leg: Leg) -> None:
     given = sent.data.get("SipResponseCode")
     code = 0 if given is None else as_int(given)
     if code is None:
+        desk.lean("58 code")
         _finish(desk, Running(sent, leg.tag, ""), bad("The SipResponseCode parameter is invalid."))
         return
     before = leg.status
     others = [one for one in desk.connected() if one.tag != leg.tag]
     meeting = desk.joined.startswith("meeting")
     left = desk.leave(leg, code, "flow")
-    extra: list[Leg] = []
-    if meeting and leg.tag == "LEG-A":
-        desk.lean("59 meeting")
-        extra = _drop_others(desk)
-        others = []
-    if not others:  # rules 12 and 59
-        desk.lean("59" if before else "12")
+    extra = _drop_others(desk) if meeting and leg.tag == "LEG-A" else []
+    if extra or not others:  # rules 12 and 59
+        desk.lean("59 meeting" if extra else "59" if before else "12")
         desk.clear()
         desk.stop()
         _tell_end(desk, left, code, extra)
-    elif meeting:  # rule 61
+        return
+    desk.lean("report Hangup")
+    if meeting:  # rule 61
         desk.lean("61")
+        desk.lean("61 event")
         desk.report(sent, left, DONE)
         if desk.switches.meeting_hangup_event == "yes":
             desk.tell_hangup(left, code)
@@ -215,8 +220,10 @@ def party_leaves(desk: Desk, leg: Leg, code: int) -> None:
     left = desk.leave(leg, code, "party")
     if running is not None and running.leg == leg.tag:
         desk.lean("62")
-        if desk.switches.hangup_during_action == "observed":
-            _last_report(desk, running, left)
+        if running.action.type in _REPORT_LEAVING:
+            desk.lean("62 report")
+            if desk.switches.hangup_during_action == "observed":
+                _last_report(desk, running, left)
     elif not joined and not leg.status:
         desk.lean("14")
     extra: list[Leg] = []
@@ -232,20 +239,18 @@ def party_leaves(desk: Desk, leg: Leg, code: int) -> None:
 def _tell_end(desk: Desk, first: Leg, code: int, taken_along: list[Leg]) -> None:
     """HANGUP of a leg; with ``meeting_second_hangup`` the meeting leg it takes along has the last event (rule 64)."""
     desk.tell_hangup(first, code)
-    if not taken_along:
-        return
-    desk.lean("64 second")
-    if desk.switches.meeting_second_hangup == "yes":
-        desk.queue = (*desk.queue[:-1], desk.queue[-1]._replace(final=False))
-        desk.tell_hangup(taken_along[0], 0)
+    if taken_along:
+        desk.lean("64 second")
+        if desk.switches.meeting_second_hangup == "yes":
+            desk.queue = (*desk.queue[:-1], desk.queue[-1]._replace(final=False))
+            desk.tell_hangup(taken_along[0], 0)
 
 
 def _last_report(desk: Desk, running: Running, leg: Leg) -> None:
     """Rule 62, ``observed``: the action's own event, with Status Disconnected, before HANGUP."""
-    kind = running.action.type
-    if kind == "RecordAudio":
+    if running.action.type == "RecordAudio":
         desk.report(running.action, leg, talk.recorded(desk, running), holds=False)
-    elif kind in (*COLLECTING, "StartBotConversation", "CallAndBridge"):
+    else:
         fault = Failed("SystemException", "System error while running action")
         desk.report(running.action, leg, fault, holds=False)
 

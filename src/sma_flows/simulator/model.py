@@ -197,11 +197,12 @@ class Running(NamedTuple):
 
 
 class Listener(NamedTuple):
-    """A registered ReceiveDigits with what has been typed so far."""
+    """A registered ReceiveDigits with what has been typed so far. ``reported``: it has matched before."""
 
     leg: str
     action: Sent
     buffer: str = ""
+    reported: bool = False
 
 
 class Timer(NamedTuple):

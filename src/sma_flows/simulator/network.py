@@ -176,6 +176,7 @@ def _open(desk: Desk, call: InboundCall | OutboundCall) -> None:
     desk.put(
         Leg("LEG-A", ident, call.to, call.from_, direction, str(desk.world.started_ms), status, headers=call.headers)
     )
+    desk.lean("15" if desk.outbound else "10")
     if isinstance(call, InboundCall):
         desk.tell(Notice("NEW_INBOUND_CALL", "LEG-A"))
         return
@@ -202,6 +203,7 @@ def _outbound(desk: Desk, leg: Leg, callee: Callee) -> None:
         desk.answer_leg(leg)
         desk.tell(Notice("CALL_ANSWERED", "LEG-A"))
     else:
+        desk.lean("15 rejected" if callee.does == "rejects" else "15")
         code = {"busy": 486, "no_answer": 480}.get(callee.does, callee.code)
         lists.party_leaves(desk, leg, code)
 
@@ -209,7 +211,9 @@ def _outbound(desk: Desk, leg: Leg, callee: Callee) -> None:
 def _update(desk: Desk, update: Update) -> None:
     """Rules 66 and 69."""
     recent = {one[2] for one in desk.timers if one[1] == "update"}
+    desk.lean("69")
     if desk.over or not desk.alive:
+        desk.lean("66")
         desk.out.append(Refused("NotFoundException"))
         return
     most = desk.world.updates_per_s
@@ -247,7 +251,7 @@ def _action(desk: Desk, _subject: str) -> None:
 
 def _silence(desk: Desk, _subject: str) -> None:
     if desk.running is not None:
-        desk.lean("39 silence")
+        desk.lean("39")
         lists.settle(desk, talk.recorded(desk, desk.running))
 
 

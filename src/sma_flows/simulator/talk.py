@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+from xml.parsers.expat import ExpatError, ParserCreate
+
 from sma_flows.protocol import limits
 from sma_flows.protocol.actions import InvalidActionError, dtmf
 from sma_flows.protocol.events import as_int
 from sma_flows.simulator.desk import Desk, Done, Failed, Outcome, bad
 from sma_flows.simulator.messages import Hears, Stored
 from sma_flows.simulator.model import SPEECH_MS_PER_CHARACTER, Leg, Running, Sent, dumps, quote
+
+_TEXT_ONLY: Final = frozenset({"Text", "CallId", "ParticipantTag"})
+_SPEECH: Final[Mapping[str, tuple[str, ...]]] = {"Engine": ("standard", "neural"), "TextType": ("text", "ssml")}
+_KEYS: Final = tuple("0123456789*#")
+_RECORDING: Final = {
+    "DurationInSeconds": (1, 10**9),
+    "SilenceDurationInSeconds": (limits.MIN_SILENCE, limits.MAX_SILENCE),
+    "SilenceThreshold": (limits.MIN_SILENCE, limits.MAX_SILENCE),
+}
 
 
 def speech_ms(text: str, pace: int = SPEECH_MS_PER_CHARACTER) -> int:
@@ -17,14 +31,35 @@ def speech_ms(text: str, pace: int = SPEECH_MS_PER_CHARACTER) -> int:
 
 def speech_fault(desk: Desk, speech: object) -> Failed | None:
     """Rule 27, and the errors of Polly that the world asks for."""
-    text = speech.get("Text") if isinstance(speech, dict) else None
+    given = speech if isinstance(speech, dict) else {}
+    text = given.get("Text")
     if not isinstance(text, str) or not text:
+        desk.lean("27")
         return Failed("MissingRequiredActionParameter", "Text is a required parameter.")
     if len(text) > limits.MAX_TEXT:
+        desk.lean("27")
         return Failed("MissingRequiredActionParameter", "Text is limited to 1,000 characters")
     if desk.world.speech_error:
         return Failed(desk.world.speech_error, "System error while running action")
+    if not given.keys() <= _TEXT_ONLY:
+        for name, known in _SPEECH.items():
+            if given.get(name) is not None and given[name] not in known:
+                desk.lean("27 voice")
+                return bad(f"The {name} parameter is invalid.")
+        if given.get("TextType") == "ssml" and not _well_formed(text):
+            desk.lean("27 ssml")
+            return bad("The Text parameter is invalid: it is not well-formed SSML.")
     return None
+
+
+@lru_cache(maxsize=512)
+def _well_formed(text: str) -> bool:
+    parser = ParserCreate()
+    try:
+        parser.Parse(text, True)
+    except ExpatError:
+        return False
+    return text.lstrip().startswith("<speak")
 
 
 def audio_name(source: object) -> str:
@@ -44,8 +79,10 @@ def audio_ms(desk: Desk, source: object) -> int:
 def audio_fault(desk: Desk, source: object) -> Failed | None:
     """Rule 25."""
     if not isinstance(source, dict) or not source.get("BucketName") or not source.get("Key"):
+        desk.lean("25")
         return Failed("InvalidAudioSource", "Audio Source parameter value is invalid.")
     if audio_name(source) in desk.world.missing_audio:
+        desk.lean("25")
         return Failed("InvalidAudioSource", "Cannot access S3 bucket or audio file.")
     return None
 
@@ -56,6 +93,7 @@ def speak(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     fault = speech_fault(desk, params)
     if fault is not None:
         return fault
+    desk.lean("26")
     desk.out.append(Hears(leg.tag, "speech", params["Text"]))
     return _for(desk, sent, leg, "speak", speech_ms(params["Text"], desk.world.ms_per_character))
 
@@ -65,10 +103,15 @@ def play(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     params = sent.data
     repeat = 1 if params.get("Repeat") is None else as_int(params["Repeat"])
     if repeat is None or repeat < 1:
+        desk.lean("22 parameters")
         return bad("The Repeat parameter is invalid.")
+    if not keys(params.get("PlaybackTerminators")):
+        desk.lean("22 parameters")
+        return bad("The PlaybackTerminators parameter is invalid.")
     fault = audio_fault(desk, params.get("AudioSource"))
     if fault is not None:
         return fault
+    desk.lean("22")
     desk.out.append(Hears(leg.tag, "audio", audio_name(params["AudioSource"])))
     return _for(desk, sent, leg, "play", repeat * audio_ms(desk, params["AudioSource"]))
 
@@ -76,9 +119,14 @@ def play(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
 def pause(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rule 28."""
     ms = as_int(sent.data.get("DurationInMilliseconds"))
-    strict = desk.switches.pause_range == "strict"
-    if ms is None or ms < (limits.MIN_PAUSE_MS if strict else 1) or (strict and ms > limits.MAX_PAUSE_MS):
+    if ms is None or ms < 1:
+        desk.lean("28")
         return bad("The Duration parameter is invalid.")
+    if not limits.MIN_PAUSE_MS <= ms <= limits.MAX_PAUSE_MS:
+        desk.lean("28 range")
+        if desk.switches.pause_range == "strict":
+            return bad("The Duration parameter is invalid.")
+    desk.lean("28")
     desk.out.append(Hears(leg.tag, "silence"))
     return _for(desk, sent, leg, "pause", ms)
 
@@ -94,17 +142,33 @@ def record(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     params = sent.data
     target = params.get("RecordingDestination")
     if not isinstance(target, dict) or not target.get("BucketName"):
-        return bad("RecordingDestination parameter value is invalid.")
+        desk.lean("39 parameters")
+        return bad("The RecordingDestination parameter is invalid.")
+    for name, (least, most) in _RECORDING.items():
+        if name in params and not least <= (as_int(params[name]) or 0) <= most:
+            desk.lean("39 parameters")
+            return bad(f"The {name} parameter is invalid.")
+    if not keys(params.get("RecordingTerminators")):
+        desk.lean("39 parameters")
+        return bad("The RecordingTerminators parameter is invalid.")
     if target["BucketName"] in desk.world.unwritable:
+        desk.lean("40")
         return bad("Error occurred while uploading recording to S3 bucket.")
     desk.out.append(Hears(leg.tag, "recording"))
     desk.running = Running(sent, leg.tag, "record")
     seconds, silence = as_int(params.get("DurationInSeconds")), as_int(params.get("SilenceDurationInSeconds"))
     if seconds:
         desk.timer("action", seconds * 1000)
+    else:
+        desk.lean("39 endless")
     if silence:
         desk.timer("silence", silence * 1000)
     return None
+
+
+def keys(given: object) -> bool:
+    """Whether this is nothing, or a list of keys."""
+    return given is None or (isinstance(given, list) and all(isinstance(key, str) and key in _KEYS for key in given))
 
 
 def talks(desk: Desk, tag: str, ms: int) -> None:
@@ -136,9 +200,12 @@ def send_digits(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     try:
         digits = dtmf(params.get("Digits"))
     except InvalidActionError:
+        desk.lean("41 parameters")
         return bad("Digits parameter value is invalid.")
     if tone is None or not limits.MIN_TONE_MS <= tone <= limits.MAX_TONE_MS:
+        desk.lean("41 parameters")
         return bad("ToneDuration parameter value is invalid.")
     desk.out.append(Hears(leg.tag, "tones", digits))
+    desk.lean("41")
     commas = digits.count(",")
     return _for(desk, sent, leg, "tones", 500 * commas + tone * (len(digits) - commas))
