@@ -1,4 +1,4 @@
-"""Write what is generated in the documentation: ``docs/rules.md`` and the marked blocks of README.md.
+"""Write what is generated in the documentation: ``docs/rules.md``, ``docs/fidelity.md``, blocks of README.md.
 
 ``python docs/generate.py`` writes, ``python docs/generate.py --check`` says what is stale and ends with 1. A block
 looks like this, and holds what its command prints::
@@ -34,14 +34,19 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from sma_flows.cli import codes, fidelity
 from sma_flows.cli.app import cli
-from sma_flows.cli.codes import markdown
 from sma_flows.flow.codes import CODES
+from sma_flows.simulator.fidelity import ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md",)
 WALKS = (ROOT / "docs" / "first-call.md",)
-RULES = ROOT / "docs" / "rules.md"
+WHOLE = {
+    ROOT / "docs" / "rules.md": lambda: codes.markdown(CODES.values()),
+    ROOT / "docs" / "fidelity.md": lambda: fidelity.markdown(ledger()),
+}
+"""Pages that are generated from beginning to end."""
 
 _BLOCK = re.compile(r"(?P<head><!-- generated: (?P<what>.*?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL)
 _STEP = re.compile(
@@ -79,8 +84,11 @@ def stale() -> list[str]:
         for page in WALKS
         if lasting(walked(text := page.read_text("utf-8"))) != lasting(text)
     ]
-    if not RULES.exists() or RULES.read_text("utf-8") != markdown(CODES.values()):
-        found.append(str(RULES.relative_to(ROOT)))
+    found += [
+        str(page.relative_to(ROOT))
+        for page, written in WHOLE.items()
+        if not page.exists() or page.read_text("utf-8") != written()
+    ]
     return found
 
 
@@ -181,7 +189,8 @@ def main() -> None:
         made = walked(text)
         if lasting(made) != lasting(text):
             page.write_text(made, encoding="utf-8")
-    RULES.write_text(markdown(CODES.values()), encoding="utf-8")
+    for page, written in WHOLE.items():
+        page.write_text(written(), encoding="utf-8")
 
 
 if __name__ == "__main__":
