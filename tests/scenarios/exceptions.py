@@ -108,9 +108,9 @@ OTHER_COURSE: Mapping[tuple[str, Switch], str] = {
 }
 """Scripts that have another course when one switch is set so."""
 
-NOTHING_KNOWN: Switch = ("final_hangup_attributes", "lost")
-"""Without the saved call, the clean-up of the last HANGUP knows neither what was made nor how the call went: what it
-asks of hooks is not judged (what was made ends by itself: decision 23). The actions are the same."""
+CLEANED_AGAIN: Switch = ("final_hangup_attributes", "lost")
+"""When the answer to the last HANGUP is not kept, a second one is cleaned up again, with the same tokens: how often
+hooks are asked is not judged then. The actions are the same."""
 
 SECOND_ATTEMPT: Mapping[str, str] = {
     "A18-before-noon": "between the two attempts it becomes twelve o'clock, and the second greets for the afternoon",

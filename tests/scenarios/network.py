@@ -25,7 +25,7 @@ from sma_flows.simulator.messages import Break, Deliver, Elapse, Gone, Stray
 from sma_flows.simulator.model import Network, Sent, World, dumps
 
 from .engine import Engine, Reaction
-from .exceptions import NOTHING_KNOWN
+from .exceptions import CLEANED_AGAIN
 from .expect import HARMLESS, Expectation
 from .harness import Record, Run, ScenarioError, effects, hushed, occurs, told
 from .rules import check_answer, check_event
@@ -136,7 +136,7 @@ class NetworkPlayer:
         self.switches = dict(switches or {})
         self.delay = delay
         self.early = early
-        self.lost = NOTHING_KNOWN in self.switches.items()
+        self.lost = CLEANED_AGAIN in self.switches.items()
         self.overlaps = 0
         self.services = StubServices(script.stubs)
         self.lines: dict[int, Line] = {}
@@ -172,7 +172,7 @@ class NetworkPlayer:
         last = len(self.script.steps)
         if not self.lost:
             self._judge(last, "totals", compare_calls(self.script.totals, self.services.state["calls"]))
-        if self.delay is None:
+        if self.delay is None and not self.lost:
             twice = [token for token, times in Counter(map(tuple, self.services.state["asked"])).items() if times > 1]
             self._judge(last, "totals", [f"R6: asked twice without need: {token}" for token in twice])
         run = Run(self.script, tuple(self.records), effects(self.services))
