@@ -58,7 +58,7 @@ def test_figures_and_what_is_missing_with_place_and_remedy(run: Run, folder: Pat
 def test_too_little_is_exit_code_1_and_says_of_what(run: Run, folder: Path) -> None:
     result = run("test", folder / "calls", "--fail-under", "67")
     assert result.exit_code == 1
-    assert "hello: 66.7 % of its outcomes (4/6), and --fail-under says 67 %" in result.stdout
+    assert "hello: 66.7 % of its outcomes (4/6), and at least 67 % are wanted" in result.stdout
     assert "no call comes by" not in result.stdout
     assert run("test", folder / "calls", "--fail-under", "66").exit_code == 0
 

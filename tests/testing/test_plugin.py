@@ -47,6 +47,20 @@ calls:
 """
 
 
+OTHER = """sma_flow: 1
+name: other
+entry: inbound
+start: end
+states: {end: {hangup: normal}}
+"""
+IN_PYTHON = """
+def test_silence(call):
+    line = call("hello.yaml")
+    line.silence()
+    line.expect("hung_up")
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "hello.yaml").write_text(FLOW)
@@ -64,7 +78,7 @@ def run(*args: object) -> Result:
     return CliRunner().invoke(cli, ["test", *map(str, args)])
 
 
-def pytest_on(path: Path) -> subprocess.CompletedProcess[str]:
+def pytest_on(path: Path, *more: str) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         "-m",
@@ -75,10 +89,13 @@ def pytest_on(path: Path) -> subprocess.CompletedProcess[str]:
         "sma_flows.testing.plugin",
         "-v",
         str(path),
+        *more,
     ]
     # named above, so that an installation without the entry point is tested as well
     env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    return subprocess.run(command, cwd=path.parent, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=path if path.is_dir() else path.parent, env=env, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_call_that_goes_as_written_passes(folder: Path) -> None:
@@ -138,6 +155,25 @@ def test_pytest_shows_what_is_wrong_in_a_calls_file(folder: Path) -> None:
     done = pytest_on(calls(folder, "[{word: x}]"))
     assert done.returncode == 2
     assert "hello.calls.yaml:7:16: error[SF506] heard is a prompt" in done.stdout
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "xdist"])
+def test_pytest_reports_coverage_of_files_and_of_calls_in_python(folder: Path, workers: tuple[str, ...]) -> None:
+    calls(folder, "thanks")
+    (folder / "test_hello.py").write_text(IN_PYTHON)
+    (folder / "other.yaml").write_text(OTHER)
+    done = pytest_on(folder, "--flow-coverage", "--flow-fail-under", "60", *workers)
+    assert done.returncode == 1, done.stdout
+    lines = done.stdout.splitlines()
+    assert "hello  2/2 100 %  5/7 71 %     4/6 67 %  1/1 100 %" in lines
+    assert lines[lines.index("hello: no call comes by") + 1 :][:4] == [
+        "  hello.yaml:10  greet: failed -> hangup",
+        "      write fail: {menu: greet}",
+        "  hello.yaml:13  thanks: failed -> hangup",
+        '      write fail: {say: thanks}, press: "1"',
+    ]
+    assert "other: 0.0 % of its states (0/1), and at least 60 % are wanted" in lines
+    assert pytest_on(folder, "--flow-fail-under", "0", *workers).returncode == 0
 
 
 def test_the_plugin_loads_nothing_heavy() -> None:

@@ -12,10 +12,10 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sma_flows.testing.coverage import Coverage, FlowCoverage
+    from sma_flows.testing.coverage import Coverage
     from sma_flows.testing.script import CallsFile
 
-__all__ = ["Wanted", "collector", "covered", "tell", "too_low", "with_coverage_options"]
+__all__ = ["Wanted", "collector", "covered", "tell", "with_coverage_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -59,52 +59,30 @@ def collector(files: Iterable[CallsFile], paths: Iterable[Path]) -> Coverage:
 
     coverage = Coverage()
     folders = [path for path in paths if path.is_dir()]
-    called = [file.flow for file in files if any(folder in file.path.parents for folder in folders)]
-    _expected(coverage, sorted({flow.parent for flow in called}))
+    for file in files:
+        if any(folder in file.path.parents for folder in folders):
+            coverage.expect(file.flow)
+    coverage.expect_beside()
     return coverage
 
 
-def _expected(coverage: Coverage, folders: Iterable[Path]) -> None:
-    from sma_flows.flow.nodes import Scalar
-    from sma_flows.flow.source import load_document
-
-    for folder in folders:
-        for path in sorted(folder.glob("*.yaml")):
-            document = load_document(path)[0]
-            entry = document.root.get("entry") if document is not None and document.kind == "flow" else None
-            if isinstance(entry, Scalar) and entry.text != "sub":
-                coverage.expect(path)
-
-
-def too_low(flows: list[FlowCoverage], wanted: Wanted) -> list[str]:
-    """A line for each figure that is lower than it must be."""
-    least = wanted.fail_under
-    if least is None:
-        return []
-    return [
-        f"{flow.name}: {figure.percent:.1f} % of its {name} ({figure}), and --fail-under says {least:g} %"
-        for flow in flows
-        for name, figure in flow.figures.items()
-        if figure.percent < least
-    ]
-
-
-def tell(flows: list[FlowCoverage], wanted: Wanted) -> None:
+def tell(coverage: Coverage, wanted: Wanted) -> None:
     """Print the table, and if it was asked for what is missing."""
     from sma_flows.testing.coverage.report import missed_lines, table_lines
 
+    flows = coverage.flows()
     click.echo()
     for line in table_lines(flows):
         click.echo(line)
     if wanted.text:
         for line in missed_lines(flows):
             click.echo(line)
-    for line in too_low(flows, wanted):
+    for line in coverage.too_low(wanted.fail_under):
         click.echo(line)
 
 
-def covered(flows: list[FlowCoverage]) -> dict[str, Any]:
+def covered(coverage: Coverage) -> dict[str, Any]:
     """The report for programs."""
     from sma_flows.testing.coverage.report import as_object
 
-    return as_object(flows)
+    return as_object(coverage.flows())

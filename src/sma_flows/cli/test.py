@@ -14,7 +14,7 @@ import click
 from rich.progress import track
 
 from sma_flows.cli.console import WrongUsage, err, exit_with, say_json
-from sma_flows.cli.cover import Wanted, collector, covered, tell, too_low, with_coverage_options
+from sma_flows.cli.cover import Wanted, collector, covered, tell, with_coverage_options
 from sma_flows.flow.diagnostics import nearest
 
 if TYPE_CHECKING:
@@ -105,13 +105,12 @@ def command(
     who = _Who(_target(target) if target else None, fresh, coverage)
     calls = _chosen(calls, only)
     told += [_played(file, script, who) for file, script in _with_progress(calls, quiet=as_json)]
-    flows = coverage.flows() if coverage is not None else []
     failed = [one for one in told if one.problem]
     if junit is not None:
         _write(junit, told)
     if as_json:
         played = [one.as_object() for one in told]
-        say_json({"calls": played, "coverage": covered(flows)} if wanted else played)
+        say_json(played if coverage is None else {"calls": played, "coverage": covered(coverage)})
     else:
         for one in failed:
             click.echo(f"{one.problem}\n")
@@ -124,9 +123,10 @@ def command(
         count = sum(one.played for one in told if one.call)
         went = f"{count} call{'s' if count != 1 else ''} played in {seconds:.1f} s"
         click.echo(f"{went}: {f'{len(failed)} failed' if failed else 'all as written'}")
-        if wanted:
-            tell(flows, wanted)
-    exit_with(1 if failed or too_low(flows, wanted) else 0)
+        if coverage is not None:
+            tell(coverage, wanted)
+    too_low = coverage is not None and coverage.too_low(wanted.fail_under)
+    exit_with(1 if failed or too_low else 0)
 
 
 def _files(paths: tuple[str, ...]) -> list[Path]:

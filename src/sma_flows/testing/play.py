@@ -43,7 +43,7 @@ CALLER_STEPS: Final = (
 )
 
 
-class CallFailedError(SmaFlowsError):
+class CallFailedError(SmaFlowsError, AssertionError):
     """A call did not go as its script says: ``where`` is file:line of the step, then why, and what happened so far."""
 
     def __init__(self, where: str, step: str, why: str, transcript: list[str]) -> None:
@@ -250,11 +250,13 @@ class Player:
         if not self.phone.connected("LEG-A"):
             self.phone.settle()
 
-    def end(self) -> None:
-        """Everybody who is still there hangs up, and the totals of the script are looked at.
+    def end(self, totals: Mapping[str, Any] | None = None, *, hang_up: bool = True) -> None:
+        """Everybody who is still there hangs up, and *totals* (of the script unless given) are looked at.
+
+        Without *hang_up* nobody may be there any more.
 
         Raises:
-            CallFailedError: the call does not end, or a total differs.
+            CallFailedError: the call does not end, somebody is still there, or a total differs.
         """
         self.at = None
         if not self.phone.over:
@@ -263,6 +265,8 @@ class Player:
         for leg in ("LEG-A", "LEG-B"):
             there = self.phone.network.leg(leg)
             if not self.phone.over and there is not None and not there.gone:
+                if not hang_up:
+                    self._fail(f"{'the caller' if leg == 'LEG-A' else 'the callee'} is still on the line")
                 self.session.note(f"> {'caller' if leg == 'LEG-A' else 'callee'} hangs up (the script is over)")
                 self.phone.send(HangUp(leg))
                 self.phone.settle()
@@ -271,7 +275,7 @@ class Player:
             self._fail(self.world.problems[0])
         if not self.phone.over:
             self._fail("stuck: everybody has left, and the call is not over")
-        self._totals(self.script.expect)
+        self._totals(self.script.expect if totals is None else totals)
 
     def _totals(self, wanted: Mapping[str, Any]) -> None:
         if "ends_in" in wanted and wanted["ends_in"] not in self.session.last_states:
@@ -426,7 +430,8 @@ class Player:
         if "dialled" in wanted or "headers" in wanted:
             self._dialled(wanted)
         self._counts(wanted.get("calls", {}))
-        self._variables({key: value for key, value in wanted.items() if key not in ("dialled", "headers", "calls")})
+        named = {key: value for key, value in wanted.items() if key not in ("dialled", "headers", "calls", "var")}
+        self._variables({**named, **wanted.get("var", {})})
 
     def _dialled(self, wanted: Mapping[str, Any]) -> None:
         calls = [action for action in self.session.actions() if action["Type"] == "CallAndBridge"]

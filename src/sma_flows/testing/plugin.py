@@ -1,8 +1,12 @@
-"""The pytest plugin: each call of a ``*.calls.yaml`` file is a test. Nothing heavy is loaded before there is one."""
+"""The pytest plugin: calls of ``*.calls.yaml`` files are tests, the fixture ``call``, coverage of flows.
+
+Nothing heavy is loaded before there is a call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +15,17 @@ import pytest
 from sma_flows.testing import SUFFIXES
 
 if TYPE_CHECKING:
+    from sma_flows.testing.coverage import Coverage
+    from sma_flows.testing.line import Caller
     from sma_flows.testing.script import CallScript
+    from sma_flows.testing.visits import Visit
+
+_COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
+_SENT = "sma_flows_coverage"
+
+
+# ---- calls of files ------------------------------------------------------------------------------------------------
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -31,9 +45,9 @@ class CallsItems(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """One item per call."""
-        from sma_flows.testing.script import load_calls, told
+        from sma_flows.testing.script import load_calls, near, told
 
-        file, found = load_calls(self.path)
+        file, found = load_calls(near(self.path))
         if file is None:
             raise UnreadableError(told(found))
         for script in file.calls:
@@ -58,7 +72,8 @@ class CallItem(pytest.Item):
         """Play it."""
         from sma_flows.testing.play import play_call
 
-        play_call(self.flow, self.script)
+        on_visits = _collector(self)
+        play_call(self.flow, self.script, on_visits=on_visits and partial(on_visits, self.flow))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The transcript with the first difference, without a traceback."""
@@ -71,3 +86,93 @@ class CallItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """File and line of the call."""
         return self.path, self.script.span.line - 1, f"call: {self.name}"
+
+
+# ---- calls in Python -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def call(request: pytest.FixtureRequest) -> Iterator[Caller]:
+    """Calls flows: ``line = call("flows/dial-in.yaml")``, then ``line.press("1")``, ``line.hear("ask_pin")`` and so on.
+
+    When the test is over every call must be over, too: nobody is left on the line.
+    """
+    from sma_flows.testing.line import Caller
+
+    item: pytest.Item = request.node
+    caller = Caller([item.path.parent, request.config.rootpath, Path.cwd()], item.name, _collector(item))
+    yield caller
+    caller.close(check=not item.stash.get(_FAILED, False))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that has failed is not asked whether its calls are over."""
+    report = yield
+    if report.when == "call" and report.failed:
+        item.stash[_FAILED] = True
+    return report
+
+
+# ---- coverage ------------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of coverage, as `sma-flows test` has them."""
+    group = parser.getgroup("sma-flows", "coverage of flows by calls")
+    group.addoption("--flow-coverage", action="store_true", help="Tell what no call has come by, and what to write.")
+    group.addoption("--flow-fail-under", type=float, metavar="PERCENT", help="Fail if a flow has less of anything.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect what calls come by, if somebody asks."""
+    if config.getoption("--flow-coverage") or config.getoption("--flow-fail-under") is not None:
+        from sma_flows.testing.coverage import Coverage
+
+        config.stash[_COVERAGE] = Coverage()
+
+
+def _collector(item: pytest.Item) -> Callable[[Path, frozenset[Visit]], None] | None:
+    coverage = item.config.stash.get(_COVERAGE, None)
+    if coverage is None:
+        return None
+    return lambda flow, visits: coverage.add(flow, item.nodeid, visits)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 (given by xdist)
+    """A worker of pytest-xdist has ended: take over what its calls came by."""
+    sent = getattr(node, "workeroutput", {}).get(_SENT)
+    if sent is not None:
+        node.config.stash[_COVERAGE].load(sent)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Workers send what they have collected; whoever reports decides whether it is enough."""
+    coverage = session.config.stash.get(_COVERAGE, None)
+    if coverage is None:
+        return
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_SENT] = coverage.dump()
+        return
+    if any(Path(each).is_dir() for each in session.config.args):
+        coverage.expect_beside()
+    least = session.config.getoption("--flow-fail-under")
+    if session.exitstatus == pytest.ExitCode.OK and coverage.too_low(least):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The report at the end of the run."""
+    coverage = config.stash.get(_COVERAGE, None)
+    if coverage is None:
+        return
+    from sma_flows.testing.coverage.report import missed_lines, table_lines
+
+    flows = coverage.flows()
+    terminalreporter.section("coverage of flows")
+    lines = list(table_lines(flows))
+    if config.getoption("--flow-coverage"):
+        lines += missed_lines(flows)
+    for line in [*lines, *coverage.too_low(config.getoption("--flow-fail-under"))]:
+        terminalreporter.write_line(line)

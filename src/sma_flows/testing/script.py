@@ -6,10 +6,11 @@ knows its line.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from sma_flows.testing.script_bots import Bot, read_bot, read_bot_name
 from sma_flows.testing.script_parties import Party, read_party, read_party_name, read_spoken
 from sma_flows.testing.stubs import StubError, reaction, seconds
 
-__all__ = ["CallScript", "CallsFile", "Step", "load_calls", "read_calls", "sources_of", "told"]
+__all__ = ["CallScript", "CallsFile", "Step", "load_calls", "near", "read_calls", "sources_of", "step_of", "told"]
 
 SOME_DAY: Final = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 """The clock of a call that names no time: a Friday, ten in the morning in New York."""
@@ -120,6 +121,26 @@ def load_calls(path: Path | str) -> tuple[CallsFile | None, list[Diagnostic]]:
 def read_calls(text: str, name: str = "<text>") -> tuple[CallsFile | None, list[Diagnostic]]:
     """The same for a text; ``name`` stands for the file."""
     return _read(*load_text(text, name))
+
+
+def near(path: Path) -> Path:
+    """A path as seen from the working directory, where that is shorter."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def step_of(kind: str, value: Any, span: Span) -> Step:
+    """One step out of plain values, as the line ``- kind: value`` of a script would be read.
+
+    Raises:
+        ValueError: there is no such step, or it cannot do that; the text says what to write.
+    """
+    document, found = load_text(json.dumps({kind: value}), span.file)
+    if document is None:
+        raise ValueError(found[0].message)
+    try:
+        return replace(_step(document.root), span=span)
+    except _Mistake as mistake:
+        raise ValueError(": ".join(filter(None, (mistake.finding.message, mistake.finding.help)))) from None
 
 
 def _read(document: Document | None, found: list[Diagnostic]) -> tuple[CallsFile | None, list[Diagnostic]]:

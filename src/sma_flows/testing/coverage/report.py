@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from sma_flows.flow.nodes import Scalar
+from sma_flows.flow.source import load_document
 from sma_flows.runtime.frame import Visit
 from sma_flows.testing.coverage.advice import Advice, Guide
 from sma_flows.testing.coverage.items import OUTCOME, TRANSITIONS, FlowMap, Item, map_of
@@ -95,6 +97,26 @@ class Coverage:
     def expect(self, flow: Path) -> None:
         """This flow counts, even if no call is ever made to it."""
         self._visits.setdefault(str(flow), {})
+
+    def expect_beside(self) -> None:
+        """All outer flows in the folders of the called ones count."""
+        for folder in sorted({Path(flow).parent for flow in self._visits}):
+            for path in sorted(folder.glob("*.yaml")):
+                document = load_document(path)[0]
+                entry = document.root.get("entry") if document is not None and document.kind == "flow" else None
+                if isinstance(entry, Scalar) and entry.text != "sub":
+                    self.expect(path)
+
+    def too_low(self, least: float | None) -> list[str]:
+        """A line for each figure of a flow that is below *least* per cent. None: nothing can be too low."""
+        if least is None:
+            return []
+        return [
+            f"{flow.name}: {figure.percent:.1f} % of its {name} ({figure}), and at least {least:g} % are wanted"
+            for flow in self.flows()
+            for name, figure in flow.figures.items()
+            if figure.percent < least
+        ]
 
     def dump(self) -> list[Any]:
         """Everything collected as plain values, for :meth:`load` in another process."""
