@@ -172,6 +172,54 @@ def test_a_caller_comes_in_and_the_terminal_shows_the_call(tmp_path: Path) -> No
         assert (process.returncode, err) == (0, "Ended.\n")
 
 
+def until(url: str, wanted: str) -> str:
+    """The transcript of a call, once it says *wanted*."""
+    end = time.monotonic() + DEADLINE_S
+    while time.monotonic() < end:
+        told = "\n".join(fetch(url)["transcript"])
+        if wanted in told:
+            return told
+    raise AssertionError(f"{wanted} is not in:\n{told}")
+
+
+def test_a_caller_talks_with_a_bot_and_the_words_are_not_shown() -> None:
+    bot = f"env.BOT_ALIAS={FLOWS / 'bots' / 'reception'}"
+    words = ("--speed", "50", "--store", "memory", "--json", "--bot", bot, "--party", "*={answers: 1s, hangs_up: 5s}")
+    with serve(str(FLOWS / "lex-bot.yaml"), *words, "--env", "PROMPTS=audio") as process:
+        assert process.stdout is not None
+        hello = json.loads(process.stdout.readline())
+        url = f"{hello['endpoint']}/_sma/calls"
+        url += "/" + fetch(url, {"from": "+14155550123", "to": hello["numbers"][0]})["transaction"]
+        until(url, "hears language")
+        fetch(f"{url}/press", {"keys": "1"})
+        until(url, "hears how_can_i_help")
+        fetch(f"{url}/talk", {"words": "I have a question about my parcel"})
+        told = until(url, "over:")
+        assert "hears transferring" in told
+        assert "hears goodbye" in told
+        assert "parcel" not in told
+
+
+def test_recordings_are_files_of_a_folder(tmp_path: Path) -> None:
+    words = ("--speed", "50", "--store", "memory", "--json", "--recordings", str(tmp_path / "said"))
+    with serve(str(FLOWS / "voicemail.yaml"), *words, "--files", str(FLOWS), "--env", "PROMPTS=audio") as process:
+        assert process.stdout is not None
+        hello = json.loads(process.stdout.readline())
+        url = f"{hello['endpoint']}/_sma/calls"
+        call = fetch(url, {"from": "+14155550123", "to": hello["numbers"][0]})["transaction"]
+        for heard, does, body in (
+            ("hears language", "press", {"keys": "1"}),
+            ("hears ask_mailbox", "press", {"keys": "1001"}),
+            ("hears beep", "talk", {"ms": 1500}),
+        ):
+            until(f"{url}/{call}", heard)
+            fetch(f"{url}/{call}/{does}", body)
+        until(f"{url}/{call}", "hears review")  # four seconds of silence
+        (path,) = tmp_path.rglob("*.wav")
+        assert path.name == f"{call}_1.wav"
+        assert path.relative_to(tmp_path).parts[:2] == ("said", "example-voicemails")
+
+
 def lines_until(process: subprocess.Popen[str], wanted: str) -> list[str]:
     """The lines that are printed, up to one with *wanted* in it."""
     assert process.stdout is not None
@@ -190,6 +238,11 @@ def lines_until(process: subprocess.Popen[str], wanted: str) -> list[str]:
         (["FLOW", "--switch", "overlap"], "write NAME=VALUE"),
         (["FLOW", "--party", "+12065550150=explodes"], "a party cannot be 'explodes'"),
         (["FLOW", "--party", "+12065550150"], "write NAME=VALUE"),
+        (["FLOW", "--bot", "env.BOT=nowhere.zip"], "cannot be talked to: there is no such file or folder"),
+        (
+            ["FLOW", "--bot", f"env.NOBODY={FLOWS / 'bots' / 'reception'}"],
+            "'--bot' names env.NOBODY, which has no value",
+        ),
         (["FLOW", "--number", "12"], "write a number such as"),
         (["FLOW", "--target", "nobody"], "'nobody' is no function"),
         (["FLOW", "--at", "yesterday"], "this is no time"),

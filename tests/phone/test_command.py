@@ -9,6 +9,11 @@ from click.testing import CliRunner, Result
 
 from phone.conftest import FLOWS
 from sma_flows.cli.app import cli
+from sma_flows.simulator.messages import HangUp
+from sma_flows.simulator.parties import Party
+from sma_flows.simulator.wav import file_of
+from sma_flows.testing.play import play_call
+from sma_flows.testing.script import load_calls
 
 
 def phone(typed: str, *more: object, flow: str = "dial-in") -> Result:
@@ -55,9 +60,39 @@ def test_an_outbound_flow_rings_at_the_person_who_is_called() -> None:
     assert "somebody is being called" in result.output
 
 
+def test_a_bot_is_talked_to_and_a_party_acts_by_itself_also_in_the_saved_call(tmp_path: Path) -> None:
+    path = tmp_path / "calls" / "x.calls.yaml"
+    bot, party = f"env.BOT_ALIAS={FLOWS / 'bots' / 'reception'}", "*={answers: 4s, hangs_up: 20s}"
+    typed = f"1\nsay I want to talk to somebody about my order\nsay the bill\nsave {path} billing\n"
+    result = phone(typed, "--plain", "--bot", bot, "--party", party, flow="lex-bot")
+    assert result.exit_code == 0, result.output
+    assert "Which topic is it about: billing, delivery or returns?" in result.output
+    assert "> the called party answers" in result.output
+    file, found = load_calls(path)
+    assert file is not None, found
+    (call,) = file.calls
+    assert call.parties == {"*": Party(acts=((20_000, HangUp()),))}
+    assert call.bots["env.BOT_ALIAS"].name == "Reception"
+    assert play_call(file.flow, call).transcript[-1].endswith("HANGUP                                         goodbye")
+
+
+def test_what_is_said_is_a_file_in_the_end(tmp_path: Path) -> None:
+    voice, path = tmp_path / "hello.wav", tmp_path / "calls" / "x.calls.yaml"
+    voice.write_bytes(file_of([bytes(16_000 * 2)]))
+    typed = f"1\n1001\nspeak {voice}\n#\n1\nsave {path} said\n"
+    result = phone(typed, "--plain", "--recordings", tmp_path / "said", "--env", "PROMPTS=audio", flow="voicemail")
+    assert result.exit_code == 0, result.output
+    (recorded,) = (tmp_path / "said").rglob("*.wav")
+    assert recorded.read_bytes()[:4] == b"RIFF"
+    assert recorded.parts[-5] == "example-voicemails"
+    assert "- speak: ../hello.wav" in path.read_text()
+
+
 def test_wrong_usage_says_what_to_type(tmp_path: Path) -> None:
     assert phone("", "--switch", "sequence_start=7").exit_code == 2
     assert phone("", "--stub", "verify_pin").exit_code == 2
+    assert "cannot be talked to" in phone("", "--bot", f"env.BOT_ALIAS={tmp_path}/none.zip").output
+    assert "a party cannot be 'asleep'" in phone("", "--party", "*=asleep").output
     assert phone("", "--at", "noon").exit_code == 2
     missing = CliRunner().invoke(cli, ["phone", str(tmp_path / "no.yaml")])
     assert missing.exit_code == 2

@@ -176,6 +176,16 @@ def test_pytest_reports_coverage_of_files_and_of_calls_in_python(folder: Path, w
     assert pytest_on(folder, "--flow-fail-under", "0", *workers).returncode == 0
 
 
+def test_recordings_of_each_call_have_a_folder_of_their_own(tmp_path: Path) -> None:
+    file = ROOT / "flows" / "calls" / "voicemail.calls.yaml"
+    done = CliRunner().invoke(cli, ["test", str(file), "--recordings", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.wav"))
+    assert len({name.split("/")[1] for name in found}) > 3
+    assert all(name.startswith("voicemail/") and "/example-voicemails/2026/11/20/" in name for name in found)
+    assert [name.split("/")[1] for name in found].count("recorded-again") == 2
+
+
 def test_the_plugin_loads_nothing_heavy() -> None:
     heavy = "{'yaml', 'pydantic', 'click', 'sma_flows.compiler'}"
     code = f"import sma_flows.testing.plugin, sys; print(*({heavy} & set(sys.modules)))"

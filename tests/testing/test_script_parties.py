@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sma_flows.simulator.messages import HangUp, Key, Talk
-from sma_flows.simulator.parties import Party
+from sma_flows.simulator.parties import Party, voicemail
 from sma_flows.simulator.wav import file_of
 from sma_flows.testing.play import CallFailedError, Played, play_call
 from sma_flows.testing.script import load_calls, read_calls
+from sma_flows.testing.script_parties import DOES, written
 from sma_flows.testing.world import UnplayableError
 
 
@@ -120,6 +125,31 @@ def test_parties_of_a_call_stand_before_those_of_the_file() -> None:
     file, _ = read_calls(text)
     assert file is not None
     assert {name: one.does for name, one in file.calls[0].parties.items()} == {"a": "busy", "b": "answers"}
+
+
+LENGTH = st.integers(0, 90_000)
+ACTS = st.lists(
+    st.tuples(LENGTH, st.sampled_from([*map(Key, "0123456789*#"), Talk(2_000), Talk(1_500)])),
+    max_size=4,
+    unique_by=lambda act: (act[0], type(act[1])),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sampled_from(DOES), LENGTH, LENGTH, st.integers(300, 699), ACTS, st.none() | LENGTH)
+def test_a_party_that_is_written_down_is_the_same_when_it_is_read(
+    does: Any, after: int, rings: int, code: int, acts: Any, ends: int | None
+) -> None:
+    if does == "answers":
+        done = [*acts, *([(ends, HangUp())] if ends is not None else [])]
+        one = Party(does, after, rings, acts=tuple(sorted(done, key=lambda act: act[0])))
+    elif does == "voicemail":
+        one = voicemail(after, 1_000 + rings)
+    else:
+        one = Party(does, after, rings, code if does == "rejects" else 603)
+    again = party(yaml.safe_dump(written(one), default_flow_style=True, width=1_000).strip().removesuffix("\n..."))
+    assert again.until_answer("LEG-A") == one.until_answer("LEG-A")
+    assert sorted(again.acts, key=repr) == sorted(one.acts, key=repr)
 
 
 # ---- in a call -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ Examples:
   sma-flows phone flows/front-desk.yaml --at 2026-11-21T20:00-05:00
   sma-flows phone flows/click-to-call.yaml --input customer=+12065550142 --input request=r-1
   sma-flows phone flows/dial-in.yaml --stub verify_pin=wrong --switch hangup_during_action=observed
+  sma-flows phone flows/lex-bot.yaml --bot env.BOT_ALIAS=flows/bots/reception --party '*={answers: 4s, hangs_up: 20s}'
+  sma-flows phone flows/voicemail.yaml --recordings build/recordings
   printf '1\\n4155501#\\nsave my.calls.yaml first try\\n' | sma-flows phone flows/dial-in.yaml --plain
 
 \b
@@ -45,6 +48,11 @@ Exit codes: 0 done, 1 a typed line of a pipe could not be done, or the flow cann
 @click.option("--stub", "stubs", multiple=True, metavar="HOOK=REPLY", help="What a hook answers, as in a calls file.")
 @click.option("--env", multiple=True, metavar="NAME=VALUE", help="A value for env.NAME.")
 @click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="An open question of the service.")
+@click.option("--party", "parties", multiple=True, metavar="NUMBER=DOES", help="Who is called: busy, {answers: 4s}...")
+@click.option("--bot", "bots", multiple=True, metavar="NAME=EXPORT", help="The Lex V2 export behind env.NAME.")
+@click.option(
+    "--recordings", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Write recordings here."
+)
 @click.option(
     "--live", type=click.FloatRange(0.1, 1000), metavar="SPEED", help="Let time pass by itself, so many times as fast."
 )
@@ -59,6 +67,9 @@ def command(
     stubs: tuple[str, ...],
     env: tuple[str, ...],
     switches: tuple[str, ...],
+    parties: tuple[str, ...],
+    bots: tuple[str, ...],
+    recordings: Path | None,
     live: float | None,
     plain: bool,
     as_json: bool,
@@ -68,9 +79,10 @@ def command(
     FLOW is a flow file. Hooks run as they are, against an empty store, unless --stub answers for them; the telephone
     service is a model of it (`sma-flows fidelity` says what that is made of).
     """
-    maps = {"inputs": inputs, "stub": stubs, "env": env, "switches": switches}
+    here = tuple(f"{name}={json.dumps(str(Path(path).absolute()))}" for name, path in map(_pair, bots))
+    maps = {"inputs": inputs, "stub": stubs, "env": env, "switches": switches, "parties": parties, "bots": here}
     script = _script(flow, {"from": from_, "to": to, "at": at}, maps)
-    handset = _handset(flow, script, live=bool(live) and not plain)
+    handset = _handset(flow, script, live=bool(live) and not plain, recordings=recordings)
     screen = sys.stdin.isatty() and sys.stdout.isatty() and not plain and not as_json
     try:
         if screen:
@@ -121,13 +133,13 @@ def _outbound(flow: Path) -> bool:
     return plan.flow(next(iter(plan.flows))).get("entry") == "outbound"
 
 
-def _handset(flow: Path, script: CallScript, *, live: bool) -> Handset:
+def _handset(flow: Path, script: CallScript, *, live: bool, recordings: Path | None) -> Handset:
     from sma_flows.phone.handset import Handset
     from sma_flows.testing.play import CallFailedError
     from sma_flows.testing.world import UnplayableError
 
     try:
-        return Handset(flow, script, live=live)
+        return Handset(flow, script, live=live, recordings=recordings)
     except (UnplayableError, CallFailedError) as error:
         raise FindingsError(str(error)) from None
 

@@ -24,9 +24,10 @@ from sma_flows.cli.load import load_plan, load_program, with_flow_options
 
 if TYPE_CHECKING:
     from sma_flows.plan import Plan
+    from sma_flows.simulator.bots import Bot
     from sma_flows.simulator.exchange import Exchange, Line
     from sma_flows.simulator.model import World
-    from sma_flows.simulator.parties import Party
+    from sma_flows.testing.script import CallScript
     from sma_flows.testing.targets import Target
 
 __all__ = ["command"]
@@ -92,6 +93,13 @@ Or be the caller:
 @click.option("--at", metavar="TIME", help="When it is in the flow's world at the start. Default: now.")
 @click.option("--number", "numbers", multiple=True, metavar="NUMBER", help="A number of the account; may be repeated.")
 @click.option("--party", "parties", multiple=True, metavar="NUMBER=DOES", help="Who is called: busy, no_answer, ...")
+@click.option(
+    "--bot", "bots", multiple=True, metavar="NAME=EXPORT", help="The Lex V2 export behind env.NAME or an ARN."
+)
+@click.option(
+    "--files", type=click.Path(path_type=Path), metavar="FOLDER", help="Buckets are folders here. Default: by the flow."
+)
+@click.option("--recordings", type=click.Path(path_type=Path), metavar="FOLDER", help="Write recordings here.")
 @click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="An open question of the service.")
 @click.option("--no-quotas", is_flag=True, help="As many calls and requests a second as one likes.")
 @click.option("--target", metavar="FUNCTION", help="Who answers: a Lambda invoke URL, lambda:NAME, or an ARN.")
@@ -105,6 +113,9 @@ def command(
     at: str | None,
     numbers: tuple[str, ...],
     parties: tuple[str, ...],
+    bots: tuple[str, ...],
+    files: Path | None,
+    recordings: Path | None,
     switches: tuple[str, ...],
     no_quotas: bool,
     target: str | None,
@@ -128,6 +139,7 @@ def command(
     from sma_flows.simulator.meetings import Meetings
     from sma_flows.simulator.model import World
     from sma_flows.simulator.parties import Party, party_of
+    from sma_flows.simulator.storage import Storage
     from sma_flows.simulator.switches import SwitchError, Switches
     from sma_flows.testing.switchboard import Switchboard
 
@@ -136,7 +148,7 @@ def command(
         chosen = Switches().having(dict(_pair(text, "--switch") for text in switches))
     except SwitchError as error:
         raise WrongUsage(f"--switch: {error}.") from None
-    people = _parties(parties)
+    people = _read(parties, "parties", "--party").parties
     told: queue.Queue[tuple[Line, str]] = queue.Queue()
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or World().region
     world = World(started_ms=round(started.timestamp() * 1000), region=region)
@@ -158,6 +170,8 @@ def command(
         account=account,
         now_ms=exchange.clock.now_ms,
         switches=chosen,
+        storage=Storage(files or _folder(flow), into=recordings),
+        bots=_bots(bots, values),
         on_line=lambda line, words: told.put((line, words)),
     )
     rates = {"*": 0} if no_quotas else None
@@ -211,17 +225,34 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     return name, value
 
 
-def _parties(given: tuple[str, ...]) -> dict[str, Party]:
-    """Parties as in a calls file: ``NUMBER=busy`` or ``NUMBER={answers: 3s}``."""
+def _folder(flow: str) -> Path:
+    path = Path(flow)
+    return path if path.is_dir() else path.parent
+
+
+def _bots(given: tuple[str, ...], values: Mapping[str, str]) -> dict[str, Bot]:
+    """Bots as in a calls file, by alias ARN: ``env.BOT_ALIAS=bots/reception.zip``."""
+    from sma_flows.testing.play import by_value
+    from sma_flows.testing.world import UnplayableError
+
+    pairs = (_pair(one, "--bot") for one in given)
+    here = tuple(f"{name}={json.dumps(str(Path(path).absolute()))}" for name, path in pairs)
+    try:
+        return by_value(_read(here, "bots", "--bot").bots, values, "--bot")
+    except UnplayableError as error:
+        raise WrongUsage(f"{error}.") from None
+
+
+def _read(given: tuple[str, ...], key: str, option: str) -> CallScript:
+    """What is given as in a calls file: ``NUMBER=busy`` or ``NUMBER={answers: 3s}``."""
     from sma_flows.testing.script import read_calls
 
-    if not given:
-        return {}
-    lines = "".join(f"      {json.dumps(name)}: {does}\n" for name, does in (_pair(one, "--party") for one in given))
-    file, found = read_calls(f"flow: x\ncalls:\n  - call: x\n    parties:\n{lines}", "--party")
+    lines = "".join(f"      {json.dumps(name)}: {value}\n" for name, value in (_pair(one, option) for one in given))
+    text = "flow: x\ncalls:\n  - call: x\n" + (f"    {key}:\n{lines}" if given else "")
+    file, found = read_calls(text, option)
     if file is None:
-        raise WrongUsage(f"--party: {'. '.join(filter(None, (found[0].message, found[0].help)))}.")
-    return dict(file.calls[0].parties)
+        raise WrongUsage(f"{option}: {'. '.join(filter(None, (found[0].message, found[0].help)))}.")
+    return file.calls[0]
 
 
 def _numbers(world: World, given: tuple[str, ...], values: Mapping[str, str]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ Examples:
   sma-flows test flows/calls                            every *.calls.yaml below a folder
   sma-flows test flows/calls/dial-in.calls.yaml
   sma-flows test flows/calls --junit build/calls.xml    for a build server
+  sma-flows test flows/calls --recordings build/recordings    what callers said, as WAV files
   sma-flows test flows/calls --json | jq
   sma-flows test flows/calls -k PIN                     the calls with PIN in their name
   sma-flows test flows/calls --coverage                 what no call has come by, and what to write
@@ -79,6 +81,9 @@ class _Told:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write a JUnit XML report to this file.")
 @click.option("--fresh", is_flag=True, help="Answer each event in a process that has never answered one.")
+@click.option(
+    "--recordings", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Write recordings here."
+)
 @click.option("--target", metavar="FUNCTION", help="Who answers: a Lambda invoke URL, lambda:NAME, or an ARN.")
 @click.option("-k", "--filter", "only", multiple=True, metavar="NAME", help="Only calls with this in their name.")
 @with_coverage_options
@@ -87,6 +92,7 @@ def command(
     as_json: bool,
     junit: Path | None,
     fresh: bool,
+    recordings: Path | None,
     target: str | None,
     only: tuple[str, ...],
     wanted: Wanted,
@@ -102,7 +108,7 @@ def command(
         raise WrongUsage(f"{option} is for flows that answer here: leave it out, or --target.")
     told, calls = _read(_files(paths))
     coverage = collector((file for file, _ in calls), map(Path, paths)) if wanted else None
-    who = _Who(_target(target) if target else None, fresh, coverage)
+    who = _Who(_target(target) if target else None, fresh, coverage, recordings)
     calls = _chosen(calls, only)
     told += [_played(file, script, who) for file, script in _with_progress(calls, quiet=as_json)]
     failed = [one for one in told if one.problem]
@@ -172,16 +178,24 @@ def _chosen(calls: list[tuple[CallsFile, CallScript]], only: tuple[str, ...]) ->
 
 @dataclass(frozen=True, slots=True)
 class _Who:
-    """Who answers: a target, or the flow in process, in a fresh process per event or not. And who looks at it."""
+    """Who answers: a target, or the flow in process, in a fresh process per event or not. Who looks, what is kept."""
 
     target: Target | None
     fresh: bool
     coverage: Coverage | None
+    recordings: Path | None
 
     def on_visits(self, file: CallsFile, script: CallScript) -> Callable[[frozenset[Visit]], None] | None:
         if self.coverage is None:
             return None
         return partial(self.coverage.add, file.flow, f"{file.path}: {script.name}")
+
+    def folder(self, file: CallsFile, script: CallScript) -> Path | None:
+        """Where the recordings of one call go: calls have the same keys, so each has a folder of its own."""
+        if self.recordings is None:
+            return None
+        words = re.sub(r"[^a-z0-9]+", "-", script.name.lower()).strip("-")
+        return self.recordings / file.path.name.partition(".")[0] / (words or f"line-{script.span.line}")
 
 
 def _target(text: str) -> Target:
@@ -205,8 +219,14 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     try:
-        on_visits = who.on_visits(file, script)
-        played = play_call(file.flow, script, target=who.target, fresh=who.fresh, on_visits=on_visits)
+        played = play_call(
+            file.flow,
+            script,
+            target=who.target,
+            fresh=who.fresh,
+            on_visits=who.on_visits(file, script),
+            recordings=who.folder(file, script),
+        )
         left_out, notes = played.left_out, played.notes
     except TargetError as error:
         raise WrongUsage(f"{error}.") from None

@@ -90,6 +90,20 @@ def _lasting(kind: str) -> Callable[[Handset, list[str]], str]:
     return work
 
 
+def _speak(handset: Handset, words: list[str]) -> str:
+    if len(words) == 1 and words[0].lower().endswith(".wav"):
+        handset.do("speak", str(Path(words[0]).absolute()))
+        return ""
+    return _lasting("speak")(handset, words)
+
+
+def _say(handset: Handset, words: list[str]) -> str:
+    if not words:
+        raise HandsetError("what do you say? write for example: say I have a question about my bill")
+    handset.do("say_to_bot", [" ".join(words)])
+    return ""
+
+
 def _listen(handset: Handset, _words: list[str]) -> str:
     handset.listen()
     return ""
@@ -224,11 +238,12 @@ def _help(_handset: Handset, _words: list[str]) -> str:
 COMMANDS: Final[Mapping[str, Command]] = {
     "press": Command("press KEYS", "press keys: press 1234#", _press),
     "silence": Command("silence [N]", "leave the next N questions unanswered", _silence),
-    "speak": Command("speak 5s", "speak into a recording", _lasting("speak")),
+    "speak": Command("speak 5s", "speak into a recording; or say what is in a file: speak hello.wav", _speak),
     "wait": Command(
         "wait 20s", "let time pass; what follows happens in the middle of whatever goes on", _lasting("wait")
     ),
     "listen": Command("listen", "after a wait or a speech: listen to the end (an empty line does it, too)", _listen),
+    "say": Command("say WORDS", "say something to the bot (--bot names its export)", _say),
     "bot": Command("bot INTENT [Slot=Value ...]", "the bot has understood this; or: bot failed", _bot),
     "callee": Command("callee WHAT", "the called party: answers, no_answer, busy, hangs_up, or presses keys", _callee),
     "meeting": Command("meeting ends", "the meeting is over", _meeting),

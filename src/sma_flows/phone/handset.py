@@ -48,16 +48,18 @@ class Handset:
 
     *script* says who calls whom, when, and with which stubs; its steps are ignored. ``deeds`` is what was done,
     ``ahead`` what was taken back and can be done again. *live*: time passes only when :meth:`pass_time` says so, and
-    the waiting is remembered; else a deed happens when it is somebody's turn, as in a call script.
+    the waiting is remembered; else a deed happens when it is somebody's turn, as in a call script. What is recorded is
+    written below *recordings*, or nowhere.
 
     Raises:
         UnplayableError: the flow cannot run at all.
     """
 
-    def __init__(self, flow: Path, script: CallScript, *, live: bool = False) -> None:
+    def __init__(self, flow: Path, script: CallScript, *, live: bool = False, recordings: Path | None = None) -> None:
         self.flow = flow
         self.script = replace(script, steps=())
         self.live = live
+        self._recordings = recordings
         self.deeds: list[Deed] = []
         self.ahead: list[Deed] = []
         self.branch = MAIN
@@ -74,7 +76,7 @@ class Handset:
         if hasattr(self, "world"):
             self.world.close()
         self.world = self._spec.open()
-        self.player = Player(self._spec, self.script, InProcess(self.world), self.world, None)
+        self.player = Player(self._spec, self.script, InProcess(self.world), self.world, recordings=self._recordings)
         self._waited_ms = 0
         self.player.start()
         if not self.live:

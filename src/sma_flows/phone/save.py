@@ -11,7 +11,8 @@ import yaml
 
 from sma_flows.phone.handset import Deed, Handset, HandsetError
 from sma_flows.testing.play import CallFailedError, play_call
-from sma_flows.testing.script import load_calls, read_calls, shown
+from sma_flows.testing.script import CallScript, load_calls, read_calls, shown
+from sma_flows.testing.script_parties import written
 
 __all__ = ["call_text", "save_call"]
 
@@ -22,7 +23,7 @@ def save_call(handset: Handset, path: Path, name: str) -> Path:
     Raises:
         HandsetError: nothing can be saved there, or the name is taken. The file is as it was.
     """
-    block = call_text(handset, name)
+    block = call_text(handset, name, path.parent)
     try:
         before = path.read_text("utf-8") if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
@@ -61,12 +62,12 @@ def _tried(text: str, path: Path, name: str, flow: Path) -> None:
         raise HandsetError(f"played again, the call goes another way: {error.why}") from None
 
 
-def call_text(handset: Handset, name: str) -> str:
-    """The call as an item of ``calls:``: who calls, what was done and heard, how it ended."""
+def call_text(handset: Handset, name: str, folder: Path = Path()) -> str:
+    """The call as an item of ``calls:``: who calls, what was done and heard, how it ended. Goes into *folder*."""
     script = handset.script
     lines = [f"  - call: {_scalar(name)}"]
-    lines += [f"    {key}: {value}" for key, value in _head(script)]
-    steps = list(_steps(handset.deeds, handset.now_heard))
+    lines += [f"    {key}: {value}" for key, value in _head(script, folder)]
+    steps = list(_steps(handset.deeds, handset.now_heard, folder))
     if steps:
         lines += ["    script:", *(f"      - {step}" for step in steps)]
     ends = sorted(handset.player.session.last_states)
@@ -83,8 +84,8 @@ def call_text(handset: Handset, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _head(script: Any) -> Iterator[tuple[str, str]]:
-    """What the call script says of a call, beside its steps."""
+def _head(script: CallScript, folder: Path) -> Iterator[tuple[str, str]]:
+    """What the call script says of a call, beside its steps; files as they are seen from *folder*."""
     yield "from", _scalar(script.from_)
     yield "to", _scalar(script.to)
     if script.timed:
@@ -93,27 +94,34 @@ def _head(script: Any) -> Iterator[tuple[str, str]]:
         yield "headers", _flow(script.headers)
     if script.inputs is not None:
         yield "inputs", _flow(script.inputs)
-        how, after = script.answer
-        yield "answer", f"after {after:g}s" if how == "answers" else how
+        if script.answer is not None:
+            how, after = script.answer
+            yield "answer", f"after {after:g}s" if how == "answers" else how
     if script.env:
         yield "env", _flow(script.env)
     if script.stubs:
         yield "stub", _flow(script.stubs)
     if script.switches.changed():
         yield "switches", _flow(script.switches.changed())
+    if script.parties:
+        yield "parties", _flow({name: written(party) for name, party in script.parties.items()})
+    if script.bots:
+        yield "bots", _flow({name: os.path.relpath(bot.path, folder) for name, bot in script.bots.items()})
 
 
-def _steps(deeds: Sequence[Deed], heard_last: Sequence[Any]) -> Iterator[str]:
+def _steps(deeds: Sequence[Deed], heard_last: Sequence[Any], folder: Path) -> Iterator[str]:
     for deed in deeds:
         if deed.heard:
             yield f"hear: {_flow(list(deed.heard))}"
-        yield f"{deed.step.kind}: {_value(deed.step.kind, deed.step.value)}"
+        yield f"{deed.step.kind}: {_value(deed.step.kind, deed.step.value, folder)}"
     if heard_last:
         yield f"hear: {_flow(list(heard_last))}"
 
 
-def _value(kind: str, value: Any) -> str:
+def _value(kind: str, value: Any, folder: Path) -> str:
     """A step's value as it is written: lengths of time with their unit, counts as ``3x``."""
+    if kind == "speak" and isinstance(value, str):
+        return _scalar(os.path.relpath(value, folder))
     if kind in ("wait", "speak"):
         return f"{round(value * 1000)}ms" if value % 1 else f"{round(value)}s"
     if kind == "silence":

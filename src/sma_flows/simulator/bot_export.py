@@ -11,7 +11,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -105,10 +105,11 @@ class Locale:
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """A bot with its languages, by Lex name (``en_US``)."""
+    """A bot with its languages, by Lex name (``en_US``). ``path`` is where its export lies."""
 
     name: str
     locales: Mapping[str, Locale]
+    path: Path = field(default=Path(), compare=False)
 
 
 def load_bot(path: Path) -> Bot:
@@ -129,9 +130,8 @@ def load_bot(path: Path) -> Bot:
 
 @lru_cache(maxsize=32)
 def _load(path: Path, stamp: tuple[tuple[str, int], ...]) -> Bot:
-    if path.is_dir():
-        return _Reader({name: (path / name).read_bytes() for name, _ in stamp}).bot()
-    return _Reader(_unpacked(path)).bot()
+    files = {name: (path / name).read_bytes() for name, _ in stamp} if path.is_dir() else _unpacked(path)
+    return replace(_Reader(files).bot(), path=path)
 
 
 def _unpacked(path: Path) -> dict[str, bytes]:

@@ -185,6 +185,8 @@ class Phone:
     def send(self, event: Input) -> list[Entry]:
         """Put any input into the network now; what was added to the transcript (answers that take no time included)."""
         begin = len(self.transcript)
+        if isinstance(event, Callee):
+            self._by_hand()
         if not isinstance(event, Answer | FunctionFails | Elapse):
             self._note("input", event)
         if self.bot.now is not None and isinstance(event, Key | Talk):
@@ -482,10 +484,12 @@ class Phone:
 
     def callee(self, does: Callee) -> None:
         """The called party is led by hand: from now on it does nothing by itself."""
+        self.send(does)
+
+    def _by_hand(self) -> None:
         ringing = {leg.call_id for leg in self._desk.legs if leg.status == "ringing"}
         self._due = [due for due in self._due if due.call_id not in ringing]
         heapq.heapify(self._due)
-        self.send(does)
 
     def hang_up(self, leg: str = "LEG-A", code: int = 0) -> None:
         """A party hangs up."""

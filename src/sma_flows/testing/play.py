@@ -17,12 +17,13 @@ from sma_flows.simulator.wav import NotPlayableError, read_header
 from sma_flows.testing.fresh import Fresh
 from sma_flows.testing.heard import difference
 from sma_flows.testing.script import ANSWERED, CallScript, Step, shown
+from sma_flows.testing.script_parties import beside
 from sma_flows.testing.session import QUESTIONS, Session, service_of
 from sma_flows.testing.targets import InProcess, Target, Turn
 from sma_flows.testing.visits import Visit
 from sma_flows.testing.world import UnplayableError, World, WorldSpec, world_of
 
-__all__ = ["CallFailedError", "Played", "Player", "play_call", "unplayable_at"]
+__all__ = ["CallFailedError", "Played", "Player", "by_value", "play_call", "unplayable_at"]
 
 T = TypeVar("T")
 
@@ -80,10 +81,12 @@ def play_call(
     fresh: bool = False,
     on_turn: Callable[[Turn], None] | None = None,
     on_visits: Callable[[frozenset[Visit]], None] | None = None,
+    recordings: Path | None = None,
 ) -> Played:
     """Play a call to its end: in process, with *fresh* in a new process for each event, or against *target*.
 
     *on_visits* gets what the call came by in its flow, also of a call that failed; of a *target* there is nothing.
+    What is recorded is written below the folder *recordings*, or nowhere.
 
     Raises:
         CallFailedError: at the first step that does not fit.
@@ -92,13 +95,13 @@ def play_call(
     """
     spec = replace(world_of(flow, script), watched=on_visits is not None)
     if target is not None:
-        return _play(Player(spec, script, target, None, on_turn), on_visits)
+        return _play(Player(spec, script, target, None, on_turn, recordings), on_visits)
     if fresh:
         with Fresh(spec) as one:
-            return _play(Player(spec, script, one, one.world, on_turn), on_visits)
+            return _play(Player(spec, script, one, one.world, on_turn, recordings), on_visits)
     world = spec.open()
     try:
-        return _play(Player(spec, script, InProcess(world), world, on_turn), on_visits)
+        return _play(Player(spec, script, InProcess(world), world, on_turn, recordings), on_visits)
     finally:
         world.close()
 
@@ -133,15 +136,16 @@ class Player:
         script: CallScript,
         target: Target,
         world: World | None,
-        on_turn: Callable[[Turn], None] | None,
+        on_turn: Callable[[Turn], None] | None = None,
+        recordings: Path | None = None,
     ) -> None:
         self.script = script
         self.world = world
         self.at: Step | None = None
         self.free = False
         self.left_out: list[str] = []
-        self.parties = _by_name(script.parties, spec.values, "parties")
-        self.storage = Storage(Path(script.span.file).parent, spec.root)
+        self.parties = by_value(script.parties, spec.values, "parties")
+        self.storage = Storage(Path(script.span.file).parent, spec.root, into=recordings)
         self.session = Session(
             target,
             spec.plan.flow(spec.flow),
@@ -149,7 +153,7 @@ class Player:
             service=service_of(script.at, (script.to, script.from_, *spec.values.values())),
             switches=script.switches,
             parties=self.parties,
-            bots=_by_name(script.bots, spec.values, "bots"),
+            bots=by_value(script.bots, spec.values, "bots"),
             storage=self.storage,
             on_turn=on_turn,
         )
@@ -338,7 +342,7 @@ class Player:
         self.phone.wait(talk.ms)
 
     def _spoken(self, name: str) -> Talk:
-        path = (Path(self.script.span.file).parent / name).absolute()
+        path = beside(self.script.span.file, name)
         try:
             return Talk(read_header(path).ms, file=str(path))
         except NotPlayableError as error:
@@ -461,8 +465,12 @@ class Player:
                 self._fail(f"the variable {name} is {got}, not {shown(value)}")
 
 
-def _by_name(given: Mapping[str, T], values: Mapping[str, str], key: str) -> dict[str, T]:
-    """What a script gives under *key*, ``env.NAME`` replaced by its value."""
+def by_value(given: Mapping[str, T], values: Mapping[str, str], key: str) -> dict[str, T]:
+    """What is given under *key* of a calls file, ``env.NAME`` replaced by its value.
+
+    Raises:
+        UnplayableError: one has none.
+    """
     found = {}
     for name, value in given.items():
         known = values.get(name.removeprefix("env."), "") if name.startswith("env.") else name

@@ -5,22 +5,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from sma_flows.flow.diagnostics import did_you_mean
-from sma_flows.flow.nodes import Mapping_, Node, Scalar
-from sma_flows.simulator.messages import HangUp, Talk
+from sma_flows.flow.nodes import Mapping_, Node, Scalar, Span
+from sma_flows.simulator.messages import HangUp, Key, Talk
 from sma_flows.simulator.parties import ANY, BEEP_MS, GREETING_MS, VOICEMAIL_ENDS_MS, Act, Does, Party, presses
 from sma_flows.simulator.wav import NotPlayableError, read_header
 from sma_flows.testing.mistake import Mistake
 from sma_flows.testing.stubs import seconds
 
-__all__ = ["Party", "file_beside", "read_party", "read_party_name", "read_spoken"]
+__all__ = ["Party", "beside", "file_beside", "read_party", "read_party_name", "read_spoken", "written"]
 
 T = TypeVar("T")
+_NOWHERE: Final = Span("", 1, 1, 1, 1)
 
 CODE: Final = "SF512"
 
@@ -179,6 +181,40 @@ def read_spoken(node: Node, key: str, code: str = CODE) -> tuple[int, str]:
         raise Mistake(code, node, f"'{text}' cannot be spoken: {error}", "the name is seen from this file") from None
 
 
+def written(party: Party) -> str | dict[str, Any]:
+    """A party as it is written in a calls file: read again, it is the same party."""
+    if party == _party(party.does, AFTER_MS[party.does], Mapping_((), _NOWHERE)):
+        return party.does
+    told: dict[str, Any] = {party.does: f"after {_length(party.after_ms)}"}
+    if party.rings_ms is not None and party.rings_ms != min(500, party.after_ms):
+        told["rings"] = f"after {_length(party.rings_ms)}"
+    if party.does == "rejects" and party.code != 603:
+        told["code"] = str(party.code)
+    talks = [(at, act) for at, act in party.acts if isinstance(act, Talk) and act.sound == "voice"]
+    if party.does == "voicemail":
+        told["greets"] = _spoken(talks[0][1])
+    elif talks:
+        told["talks"] = {_length(at): _spoken(act) for at, act in talks}
+    keys = {_length(at): act.key for at, act in party.acts if isinstance(act, Key)}
+    if keys:
+        told["presses"] = keys
+    ends = [at for at, act in party.acts if isinstance(act, HangUp)]
+    return {**told, "hangs_up": f"after {_length(ends[0])}"} if ends else told
+
+
+def _length(ms: int) -> str:
+    return f"{ms}ms" if ms % 1000 else f"{ms // 1000}s"
+
+
+def _spoken(talk: Talk) -> str:
+    return talk.file or _length(talk.ms)
+
+
 def file_beside(node: Node, name: str) -> Path:
     """A file whose name is seen from the file that names it."""
-    return (Path(node.span.file).parent / name).absolute()
+    return beside(node.span.file, name)
+
+
+def beside(file: str, name: str) -> Path:
+    """A file whose name is seen from *file*."""
+    return Path(os.path.normpath((Path(file).parent / name).absolute()))

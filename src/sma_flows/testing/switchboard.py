@@ -23,12 +23,14 @@ from sma_flows.services.local.meetings import LocalMeetings
 from sma_flows.services.ports import Attendee, SystemClock
 from sma_flows.simulator.account import Account
 from sma_flows.simulator.api.admin import told
+from sma_flows.simulator.bots import Bot
 from sma_flows.simulator.driver import Entry, Phone
 from sma_flows.simulator.exchange import Exchange, Line, Route
 from sma_flows.simulator.meetings import Wanted
 from sma_flows.simulator.messages import Deliver, Hears, InboundCall, Key, OutboundCall
 from sma_flows.simulator.model import World
 from sma_flows.simulator.refused import RefusedError
+from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
 from sma_flows.testing.heard import Ear
 from sma_flows.testing.session import act_in_words, turn_in_words, welcome_of
@@ -156,7 +158,8 @@ class Switchboard:
     """Leads the calls of an account to one function, and writes down what happens.
 
     The function answers for all applications of the account. *now_ms* is the clock; *plan* gives the prompts their
-    names; *on_line* sees each line of each transcript: call, line.
+    names; *storage* holds the audio files; *bots* are by alias ARN; *on_line* sees each line of each transcript: call,
+    line.
     """
 
     def __init__(
@@ -167,12 +170,16 @@ class Switchboard:
         account: Account,
         now_ms: Callable[[], int],
         switches: Switches | None = None,
+        storage: Storage | None = None,
+        bots: Mapping[str, Bot] | None = None,
         on_line: Callable[[Line, str], None] = lambda _line, _words: None,
     ) -> None:
         self.target = target
         self.account = account
         self._now_ms = now_ms
         self._switches = switches
+        self._storage = storage
+        self._bots = bots or {}
         self._on_line = on_line
         prompts: dict[str, Any] = {}
         for flow in plan.flows:
@@ -195,7 +202,8 @@ class Switchboard:
             scribe.turns[event] = turn
             return turn.response
 
-        phone = Phone(answer, world=world, switches=self._switches, around=line, text=True)
+        more: dict[str, Any] = {"storage": self._storage, "bots": self._bots, "around": line}
+        phone = Phone(answer, world=world, switches=self._switches, text=True, **more)
         return phone
 
     def see(self, line: Line, entry: Entry) -> None:

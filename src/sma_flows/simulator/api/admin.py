@@ -4,7 +4,7 @@
 * ``GET /_sma/calls``, ``GET /_sma/calls/ID``: calls with their transcript; telephone numbers are shortened.
 * ``POST /_sma/calls`` ``{"from", "to", "headers"}``: somebody calls one of our numbers.
 * ``POST /_sma/calls/ID/press`` ``{"keys", "leg"}``, ``/hangup`` ``{"leg", "code"}``, ``/answer`` ``{"does"}``,
-  ``/talk`` ``{"ms", "leg"}``: what the parties of a call do.
+  ``/talk`` ``{"ms", "leg"}`` or, to a bot, ``{"words"}``: what the parties of a call do.
 * ``GET /_sma/meetings``; ``POST /_sma/meetings/MEETING/attendees/ATTENDEE/join`` and ``/leave``: a browser comes and
   goes.
 * ``GET``, ``POST``, ``DELETE /_sma/faults`` ``{"operation", "kind", "times", "after", "seconds"}``.
@@ -37,6 +37,7 @@ from sma_flows.simulator.messages import (
     Update,
 )
 from sma_flows.simulator.refused import RefusedError
+from sma_flows.simulator.talk import speech_ms
 
 if TYPE_CHECKING:
     from sma_flows.simulator.api.plane import ControlPlane
@@ -233,6 +234,11 @@ def _no_faults(plane: ControlPlane, body: Body) -> Any:
     return _faults(plane, body)
 
 
+def _talk(body: Body) -> Talk:
+    words = str(body.get("words") or "")
+    return Talk(int(body.get("ms") or (speech_ms(words) if words else 1000)), _leg(body), words=words)
+
+
 def _requests(plane: ControlPlane, _body: Body) -> Any:
     with plane.exchange.lock:
         return [asdict(seen) for seen in plane.seen]
@@ -249,7 +255,7 @@ _ROUTES: Final = tuple(
         ("GET", f"/calls/{_ID}", _call),
         ("POST", f"/calls/{_ID}/press", _act(_keys)),
         ("POST", f"/calls/{_ID}/hangup", _act(lambda body: [HangUp(_leg(body), int(body.get("code") or 0))])),
-        ("POST", f"/calls/{_ID}/talk", _act(lambda body: [Talk(int(body.get("ms") or 1000), _leg(body))])),
+        ("POST", f"/calls/{_ID}/talk", _act(lambda body: [_talk(body)])),
         ("POST", f"/calls/{_ID}/answer", _act(_answers)),
         ("GET", "/meetings", _meetings),
         ("POST", f"{_SEAT}/join", _web("join")),
