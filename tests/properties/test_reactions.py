@@ -311,6 +311,47 @@ def keys_and_updates_without_a_saved_call_get_nothing() -> None:
 # -- 5, 6, 7: legs
 
 
+def failed_hangup(desk: Desk, tag: str) -> Result:
+    call_id = desk.line.legs[tag].call_id
+    params = {"CallId": call_id, "ParticipantTag": tag, "SipResponseCode": "0"}
+    data = {"Type": "Hangup", "Parameters": params, "ErrorType": "SystemException", "ErrorMessage": "no"}
+    result = desk.line.deliver({**desk.line.event("ACTION_FAILED"), "ActionData": data})
+    assert [(a["Type"], a["Parameters"]["CallId"]) for a in result.actions] in ([], [("Hangup", call_id)])
+    return result
+
+
+@cell
+def leg_b_that_cannot_be_released_is_tried_again_but_not_for_ever() -> None:
+    desk = bridged()
+    desk.line.deliver(desk.hangup("LEG-A", alive=("LEG-B",)))
+    assert [len(failed_hangup(desk, "LEG-B").actions) for _ in range(5)] == [1, 1, 1, 0, 0]
+
+
+@cell
+def hangup_behind_the_last_words_is_tried_again_but_not_for_ever() -> None:
+    desk = Desk().to("main")
+    desk.line.deliver({**desk.event("INVALID_LAMBDA_RESPONSE"), "ErrorType": "X", "ErrorMessage": "Y"})
+    assert [len(failed_hangup(desk, "LEG-A").actions) for _ in range(5)] == [1, 1, 1, 0, 0]
+
+
+@cell
+def hangup_of_a_call_that_was_never_saved_is_tried_again_but_not_for_ever() -> None:
+    desk = Desk().to("main")
+    desk.line.attributes = None
+    assert [len(failed_hangup(desk, "LEG-A").actions) for _ in range(5)] == [1, 1, 1, 0, 0]
+    desk.line.deliver(desk.hangup("LEG-A"))
+    assert desk.asked.count("note_end") == 1
+
+
+@cell
+def last_words_that_cannot_be_spoken_leave_a_hangup() -> None:
+    desk = Desk().to("main")
+    words = desk.line.deliver({**desk.event("INVALID_LAMBDA_RESPONSE"), "ErrorType": "X", "ErrorMessage": "Y"}).actions
+    failed = desk.event("ACTION_FAILED")
+    failed["ActionData"] = {**words[0], "ErrorType": "SystemException", "ErrorMessage": "no"}
+    assert types(desk.answer(failed)) == ["Hangup"]
+
+
 def bridged() -> Desk:
     desk = Desk().to("talk", "1")
     desk.line.run(Works(""))

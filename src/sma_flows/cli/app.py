@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "replay",
     "invoke",
     "test",
+    "fuzz",
     "phone",
     "serve",
     "fidelity",

@@ -1,4 +1,4 @@
-"""The end of a call: clean-up, once, in order, whatever leg reported it; and the last words where nothing else works.
+"""The end of a call: clean-up, once, in order; the last words where nothing else works; ends that did not come about.
 
 Made attendees are deleted first, then the hooks with an undo mark are undone backwards, then the flow's own list runs.
 Each piece is an ask of its own with a token that a repeated HANGUP makes again (decisions 16 and 22).
@@ -7,12 +7,13 @@ Each piece is an ask of its own with a token that a repeated HANGUP makes again 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.protocol.actions import goodbye
 from sma_flows.protocol.events import ACTION_FAILED, as_int
 from sma_flows.runtime.ask import Ask
-from sma_flows.runtime.finish import Step, release
+from sma_flows.runtime.callstate import Call
+from sma_flows.runtime.finish import Step, finish, release
 from sma_flows.runtime.nodes import effect_token, made_attendees
 from sma_flows.runtime.values import compile_condition
 
@@ -20,6 +21,50 @@ if TYPE_CHECKING:
     from sma_flows.runtime.frame import Frame
     from sma_flows.runtime.program import FlowProgram
     from sma_flows.runtime.turn import Turn
+
+MAX_HANGUPS: Final = 3
+"""How often a Hangup that failed is tried again. Then nothing is left but the party's own hang-up."""
+
+
+def still_there(turn: Turn) -> Step | None:
+    """Something failed that should have ended the call and belongs to no state: nothing else will ever end it.
+
+    That is a Hangup of leg B after the caller has left, or what came with the last words, which no list remembers:
+    their Speak, then the Hangup alone is left; a Hangup, then it is tried again. Where no call is saved, one is from
+    now on: something must count.
+    """
+    event = turn.event
+    if event.type != ACTION_FAILED or event.action not in ("Hangup", "Speak"):
+        return None
+    leg = event.leg_b if event.leg == "B" else event.leg_a
+    caller = event.leg_a is not None and event.leg_a.alive
+    if leg is None or not leg.alive or (caller and turn.fits_failure() == "last"):
+        return None
+    if event.action == "Speak" and (turn.flow is None or event.params.get("Text") != turn.flow.apology()[0]):
+        return None
+    if _not_answered(turn):
+        return turn.nothing("not answered yet")
+    if turn.flow is None:
+        turn.flow = turn.program.current(next(iter(turn.program.plan.flows), ""))
+        if turn.flow is None:
+            return None
+        turn.call = Call(turn.flow.name, turn.flow.revision)
+    frame = turn.frame()
+    tries = frame.counters.get("h:", 0) + 1
+    if tries > MAX_HANGUPS:
+        return turn.nothing("a party cannot be hung up")
+    frame.counters["h:"] = tries
+    frame.call.pos = frame.call.then = ""  # whatever the flow waited for, it is over
+    frame.actions = [{"Type": "Hangup", "Parameters": {**frame.leg(leg.tag), "SipResponseCode": "0"}}]
+    frame.owners = [(f"H.{leg.tag}.0", "")]
+    return finish(frame, "hung up again", turn.fingerprint)
+
+
+def _not_answered(turn: Turn) -> bool:
+    """An outbound call that has not started: CALL_ANSWERED may come yet, and must find it so."""
+    leg = turn.event.leg_a
+    outbound = leg is not None and leg.text("Direction") == "Outbound"
+    return outbound and (turn.call is None or "a" not in turn.call.flags)
 
 
 def clean_up(frame: Frame) -> Step:

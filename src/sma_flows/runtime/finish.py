@@ -111,12 +111,13 @@ def _remember(frame: Frame) -> None:
     call = frame.call
     if call.last and call.last != "rest":
         call.was = call.last
-    if len(frame.owners) == 1 and frame.owners[0][0][0] != "H" and "h" not in call.flags:
+    if len(frame.owners) == 1 and not frame.head and frame.owners[0][0][0] != "H" and "h" not in call.flags:
         tail, owner = frame.owners[0]  # the usual case: one action, and its tail is as the header wants it
         if owner.rpartition(":")[0] == call.stack:
             call.last, call.owners = tail, ""
             return
-    codes = "".join([CODES[action["Type"]] for action in frame.actions])
+    # A listener in front that cannot be registered takes the rest of its list with it: it is the position's failure.
+    codes = "".join([CODES[action["Type"]] for action in (*frame.head, *frame.actions)])
     tail, owner = frame.owners[-1]
     if tail == "+":
         tail, owner = next(pair for pair in reversed(frame.owners) if pair[0] != "+")

@@ -19,7 +19,7 @@ from sma_flows.protocol import events as ev
 from sma_flows.protocol.actions import CODES, InvalidActionError, mark
 from sma_flows.runtime.ask import ServiceReply
 from sma_flows.runtime.callstate import Call
-from sma_flows.runtime.ending import clean_up, last_words, next_clean_up
+from sma_flows.runtime.ending import MAX_HANGUPS, clean_up, last_words, next_clean_up, still_there
 from sma_flows.runtime.finish import Step, finish, release, touch
 from sma_flows.runtime.frame import HANG_UP, Frame, StepError, has_departed
 from sma_flows.runtime.nodes import TICKET, Connector, HangupNode, HoldNode, Node
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 MAX_UPDATES: Final = 200
 """Updates of one name that a call accepts. Outside events can come at 5 per second and invocations are limited to
 1,000 per call (contract L13); the rest is answered with nothing (decision 32)."""
-
-MAX_HANGUPS: Final = 3
-"""How often a Hangup of the caller that failed is tried again. Then nothing is left but the caller's own hang-up."""
 
 
 # ---- checks: first hit decides (decision 10) -----------------------------------------------------------------------
@@ -210,6 +207,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Turn], Step | None]], ...]] = (
     ("nobody alive: clean-up on HANGUP, else nothing", _nobody),
     ("repeated event with the new attributes: nothing; NEW_INBOUND_CALL: the start list again", _duplicate),
     ("RINGING, ACTION_INTERRUPTED: nothing", _informational),
+    ("what ends the call failed, and no list remembers it: Hangup", still_there),
     ("no saved call or unknown revision: last words", _lost),
     ("end of a leg that was handled: nothing", _departed),
     ("the position needs a leg that is gone: its departure", _reconcile),
@@ -488,7 +486,7 @@ REACTIONS: Final[Mapping[str, Mapping[str, Reaction]]] = {
 }
 """What happens by event type and by the list it fits. The other types end in :data:`CHECKS`."""
 
-_USUAL: Final = frozenset((ev.ACTION_SUCCESSFUL, ev.ACTION_FAILED, ev.DIGITS_RECEIVED))
+_USUAL: Final = frozenset((ev.ACTION_SUCCESSFUL, ev.DIGITS_RECEIVED))
 _ORDINARY: Final = frozenset(CODES) - {"Hangup", "CallAndBridge", "JoinChimeMeeting"}
 
 

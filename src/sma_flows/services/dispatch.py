@@ -75,6 +75,7 @@ class LocalServices:
     """The world as the runtime sees it, behind ports.
 
     ``functions`` are the Python hooks by (revision, name). A store that is None is not configured: what needs it fails.
+    ``within`` runs something for so many seconds at most; simulated calls, whose time is not ours, give another one.
     """
 
     functions: Mapping[HookKey, Callable[..., object]] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class LocalServices:
     jobs: Jobs | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
+    within: Callable[[float, Callable[[], ServiceReply]], ServiceReply] = run_within
     troubles: list[Trouble] = field(default_factory=list)
 
     def take_troubles(self) -> list[Trouble]:
@@ -195,7 +197,7 @@ class LocalServices:
             return self._failed("hook_late", ask, "no time left")
         work = {"hook": self._hook, "hook.start": self._start}.get(ask.port, self._port)
         try:
-            return run_within(seconds, lambda: work(ask, deadline))
+            return self.within(seconds, lambda: work(ask, deadline))
         except BudgetSpentError:
             return self._failed("hook_late", ask, f"stopped after {int(seconds * 1000)} ms")
         except ServiceError as error:

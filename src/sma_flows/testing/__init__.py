@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from sma_flows.testing.coverage import Coverage, FlowCoverage
+    from sma_flows.testing.fuzz import Fuzzed, fuzz_flow
+    from sma_flows.testing.invariants import INVARIANTS, Invariant, Violation, Watch
+    from sma_flows.testing.lab import Lab, Setting, Trial
     from sma_flows.testing.line import Caller, Line
+    from sma_flows.testing.moves import Function, Listen, Press, Silence, Wait
     from sma_flows.testing.play import CallFailedError, Played, Player, play_call
+    from sma_flows.testing.reproduce import Reproduction
     from sma_flows.testing.script import CallScript, CallsFile, load_calls, read_calls
     from sma_flows.testing.session import Session
+    from sma_flows.testing.strategies import fuzz_call, trials
     from sma_flows.testing.targets import Turn
     from sma_flows.testing.world import UnplayableError
 
 __all__ = [
+    "INVARIANTS",
     "SUFFIXES",
     "CallFailedError",
     "CallScript",
@@ -24,36 +31,69 @@ __all__ = [
     "CallsFile",
     "Coverage",
     "FlowCoverage",
+    "Function",
+    "Fuzzed",
+    "Invariant",
+    "Lab",
     "Line",
+    "Listen",
     "Played",
     "Player",
+    "Press",
+    "Reproduction",
     "Session",
+    "Setting",
+    "Silence",
+    "Trial",
     "Turn",
     "UnplayableError",
+    "Violation",
+    "Wait",
+    "Watch",
+    "fuzz_call",
+    "fuzz_flow",
     "load_calls",
     "play_call",
     "read_calls",
+    "trials",
 ]
 
 SUFFIXES: Final = (".calls.yaml", ".calls.yml")
 """How the names of files of calls end."""
 
 _HOMES: Final = {
+    "INVARIANTS": "invariants",
     "CallFailedError": "play",
     "CallScript": "script",
     "Caller": "line",
     "CallsFile": "script",
     "Coverage": "coverage",
     "FlowCoverage": "coverage",
+    "Function": "moves",
+    "Fuzzed": "fuzz",
+    "Invariant": "invariants",
+    "Lab": "lab",
     "Line": "line",
+    "Listen": "moves",
     "Played": "play",
     "Player": "play",
+    "Press": "moves",
+    "Reproduction": "reproduce",
     "Session": "session",
+    "Setting": "lab",
+    "Silence": "moves",
+    "Trial": "lab",
     "Turn": "targets",
     "UnplayableError": "world",
+    "Violation": "invariants",
+    "Wait": "moves",
+    "Watch": "invariants",
+    "fuzz_call": "strategies",
+    "fuzz_flow": "fuzz",
     "load_calls": "script",
     "play_call": "play",
     "read_calls": "script",
+    "trials": "strategies",
 }
 
 

@@ -79,6 +79,7 @@ class Session:
         self._ear = Ear(plan)
         self._read = 0
         self._spoke = False
+        self._delay_ms = 0
         self._on_turn = on_turn
         self.phone = Phone(
             self._answer,
@@ -87,7 +88,7 @@ class Session:
             parties=parties,
             bots=bots,
             storage=storage,
-            delay_ms=lambda _event: self.turns[-1].delay_ms if self.turns else 0,
+            delay_ms=lambda _event: self._delay_ms,
         )
 
     # ---- the function ----------------------------------------------------------------------------------------------
@@ -99,6 +100,7 @@ class Session:
 
     def _answer(self, event: dict[str, Any]) -> object:
         self.listen()  # what was heard before stands before it in the transcript
+        self._delay_ms = 0
         try:
             turn = self.target.answer(json.dumps(event, ensure_ascii=False), self.phone.now_ms, self.now)
         except TargetError as error:  # to the service a function that fails; to whoever plays the call the end of it
@@ -106,6 +108,7 @@ class Session:
             raise
         self.turns.append(turn)
         self.trail.event(event, turn.trail)
+        self._delay_ms = turn.delay_ms + turn.held_ms
         if turn.values:
             self.variables = dict(turn.values)
             self.secrets.update(value.reveal() for value in turn.values.values() if isinstance(value, Secret))

@@ -48,7 +48,7 @@ class Turn:
     is. ``values`` are the variables in this moment, by full name. What only a flow in process tells is empty for other
     targets: ``asks`` (what the world was asked), ``note``, ``fault`` (an exception inside the runtime), ``trail`` (what
     the walk came by, where the world is watched), ``later`` (updates with results of long hooks, and the milliseconds
-    until they come).
+    until they come). ``delay_ms`` is how long the function took, ``held_ms`` how much longer its answer was on the way.
     """
 
     at_ms: int
@@ -63,6 +63,7 @@ class Turn:
     delay_ms: int = 0
     trail: tuple[Visit, ...] = ()
     later: tuple[tuple[int, Mapping[str, str]], ...] = ()
+    held_ms: int = 0
 
     @property
     def kind(self) -> str:
@@ -105,7 +106,7 @@ class InProcess:
     def answer(self, event: str, at_ms: int, now: datetime) -> Turn:
         """See :class:`Target`. Never raises: what the runtime runs into is ``fault``."""
         world = self.world
-        world.clock.at = now
+        world.clock.set(now)
         world.spent_ms, world.later = 0, []
         result = handle(world.program, json.loads(event), now=now, services=world)
         trail = tuple(world.watch)

@@ -19,6 +19,7 @@ from sma_flows.runtime.ask import FAILED, Ask, Secret, ServiceReply
 from sma_flows.runtime.frame import Visit
 from sma_flows.runtime.invoke import ANSWER_S
 from sma_flows.runtime.program import Program
+from sma_flows.services.budget import run_within
 from sma_flows.services.builtins import Ports
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.jobs import job_of, result_of, work_of
@@ -27,12 +28,12 @@ from sma_flows.services.setup import HOOKS, STORE, open_services
 from sma_flows.testing.script import CallScript
 from sma_flows.testing.stubs import Reaction, reaction
 
-__all__ = ["UnplayableError", "World", "WorldSpec", "checked", "compiled", "world_of"]
+__all__ = ["UnplayableError", "World", "WorldSpec", "checked", "compiled", "spec_of", "world_of"]
 
 LOCAL_ENV: Final = "local.env"
 
 
-_SEEN: Final = ("ran", "turns", "asked", "problems", "secrets", "tokens")
+_SEEN: Final = ("ran", "runs", "turns", "asked", "problems", "secrets", "tokens")
 
 
 class UnplayableError(SmaFlowsError):
@@ -40,17 +41,38 @@ class UnplayableError(SmaFlowsError):
 
 
 class _Clock(SystemClock):
+    """The wall clock of the call. The other stands still while an answer is made: a slow machine is no slow hook."""
+
     def __init__(self, at: datetime) -> None:
         self.at = at
+        self._began = super().monotonic()
+
+    def set(self, at: datetime) -> None:
+        """Another event comes."""
+        self.at = at
+        self._began = super().monotonic()
 
     def now(self) -> float:
         return self.at.timestamp()
 
+    def monotonic(self) -> float:
+        return self._began
+
+    def sleep(self, seconds: float) -> None:
+        self._began += seconds
+
+
+def _at_once(_seconds: float, function: Callable[[], ServiceReply]) -> ServiceReply:
+    """What is scripted takes no time of ours, and is not stopped."""
+    return function()
+
 
 @dataclass(slots=True)
 class World:
-    """What the runtime asks during one call. ``ran`` counts how often each hook did its work.
+    """What the runtime asks during one call.
 
+    ``ran`` counts how often each hook did its work, ``runs`` how often it did for each effect token (decision 16).
+    ``stubs`` are replies by hook as in a calls file, or functions that are given the ask and give such a reply.
     ``watch`` fills with what walks come by, if the world was made to be watched.
     """
 
@@ -60,6 +82,7 @@ class World:
     clock: _Clock
     stubs: Mapping[str, Any]
     ran: Counter[str] = field(default_factory=Counter)
+    runs: Counter[str] = field(default_factory=Counter)
     turns: Counter[str] = field(default_factory=Counter)
     asked: list[tuple[Ask, ServiceReply]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -89,10 +112,12 @@ class World:
         if ask.port == "hook.start":
             return self._long(ask)
         name = ask.name if ask.port == "hook" else ask.port
+        self.services.within = _at_once
         if name in self.stubs:
             reply = self._scripted(ask, name, deadline)
         elif ask.port == "hook" and "builtin" not in ask.hook:
             self.services.functions = {**self.services.functions, (ask.revision, name): self._counted(ask)}
+            self.services.within = run_within
             reply = self.services.perform(ask, deadline)
         else:
             if ask.port == "hook":
@@ -118,7 +143,7 @@ class World:
         """The next reply of a stub; its time is virtual. A hook's goes through memo and limits as a real one does."""
         if ask.port != "hook":
             self.ran[name] += 1
-            turn = self._turn(name)
+            turn = self._turn(ask, name)
             in_time = self._spend(ask, turn)
             return ServiceReply(turn.outcome, turn.values) if in_time and not turn.fails else FAILED
         declared = {key: value for key, value in ask.hook.items() if key not in ("builtin", "with")}
@@ -137,7 +162,7 @@ class World:
         inner = getattr(inner, "__wrapped__", inner)
 
         def run(call: Call, *args: object) -> object:
-            self.ran[ask.name] += 1
+            self._count(ask)
             if inner is None:
                 raise PlanError(f"the hook '{ask.name}' is missing")
             return inner(call, *args)
@@ -149,8 +174,8 @@ class World:
         outcomes: Mapping[str, Mapping[str, Any]] = ask.hook.get("outcomes") or {"done": {}}
 
         def run(_call: Call, *_args: object) -> object:
-            self.ran[ask.name] += 1
-            turn = self._turn(ask.name)
+            self._count(ask)
+            turn = self._turn(ask, ask.name)
             if not self._spend(ask, turn) or turn.fails:
                 raise PlanError("the call script says so")
             if turn.outcome not in outcomes:
@@ -164,9 +189,15 @@ class World:
 
         return run
 
-    def _turn(self, name: str) -> Reaction:
+    def _count(self, ask: Ask) -> None:
+        self.ran[ask.name] += 1
+        self.runs[ask.token] += 1
+
+    def _turn(self, ask: Ask, name: str) -> Reaction:
         """The reply whose turn it is; the last one stays."""
         stub = self.stubs[name]
+        if callable(stub):
+            return reaction(stub(ask))
         if not isinstance(stub, list):
             return reaction(stub)
         turn = self.turns[name]
@@ -181,7 +212,7 @@ def _typed(value: Any, kind: Mapping[str, Any]) -> Any:
     if kind.get("t") == "number":
         return int(value)
     if kind.get("t") == "boolean":
-        return value in ("true", "yes", "on")
+        return value in (True, "true", "yes", "on")
     return None if value == "unset" else value
 
 
@@ -238,15 +269,15 @@ class WorldSpec:
     store: str = "memory"
     watched: bool = False
 
-    def open(self) -> World:
-        """Everything one call needs, fresh.
+    def open(self, program: Program | None = None) -> World:
+        """Everything one call needs, fresh. *program* is one of the same plan and values, to be used again.
 
         Raises:
             UnplayableError: a value or a hook is missing.
         """
         try:
             opened = open_services(self.plan, {**self.values, HOOKS: str(self.root), STORE: self.store}, self.root)
-            program = Program.load(opened.plan, self.values)
+            program = program or Program.load(opened.plan, self.values)
         except PlanError as error:
             raise UnplayableError(f"{error} (give values with `env:` in the calls file)") from None
         clock = _Clock(self.at)
@@ -263,9 +294,18 @@ def world_of(flow: Path, script: CallScript) -> WorldSpec:
     Raises:
         UnplayableError: no such flow, or it does not compile.
     """
-    plan = _without_stubbed(compiled(flow), script.stubs)
-    values = {**_local_values(flow.parent / LOCAL_ENV), **script.env}
-    return WorldSpec(plan, next(iter(plan.flows)), flow.parent, values, script.stubs, script.at)
+    return spec_of(flow, env=script.env, stubs=script.stubs, at=script.at)
+
+
+def spec_of(flow: Path, *, env: Mapping[str, str], stubs: Mapping[str, Any], at: datetime) -> WorldSpec:
+    """The same from its parts; *env* has precedence over the values of ``local.env``.
+
+    Raises:
+        UnplayableError: no such flow, or it does not compile.
+    """
+    plan = _without_stubbed(compiled(flow), stubs)
+    values = {**_local_values(flow.parent / LOCAL_ENV), **env}
+    return WorldSpec(plan, next(iter(plan.flows)), flow.parent, values, stubs, at)
 
 
 def _without_stubbed(plan: Plan, stubs: Mapping[str, Any]) -> Plan:

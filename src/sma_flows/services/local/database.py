@@ -113,8 +113,10 @@ class Database:
 
     def __del__(self) -> None:
         """A store that nobody has any more is closed."""
-        with suppress(Exception):  # also when the interpreter ends and half of it is gone
+        try:  # noqa: SIM105 - `suppress` itself may be gone
             self.close()
+        except Exception:  # noqa: BLE001, S110 - when the interpreter ends, half of it is gone
+            pass
 
     @contextmanager
     def _held(self, timeout_s: float) -> Iterator[sqlite3.Connection]:
