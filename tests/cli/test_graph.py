@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -112,6 +113,13 @@ def test_a_legend_is_drawn_when_asked_for(run: Run, plan_file: Path) -> None:
     assert "legend" not in run("graph", plan_file).stdout
     assert '-.->|"answer from `defaults`, or built in"|' in run("graph", plan_file, "--legend").stdout
     assert "style=dashed];\n  }\n}" in run("graph", plan_file, "--legend", "--format", "dot").stdout
+
+
+def test_a_picture_is_one_svg_element(run: Run) -> None:
+    result = run("graph", FLOWS / "dial-in.yaml", "--format", "svg")
+    assert result.exit_code == 0
+    assert ElementTree.fromstring(result.stdout).tag == "{http://www.w3.org/2000/svg}svg"
+    assert ">ask_conference<" in result.stdout
 
 
 def test_json_is_the_list_of_edges(run: Run, plan_file: Path) -> None:

@@ -173,7 +173,10 @@ def test_pytest_reports_coverage_of_files_and_of_calls_in_python(folder: Path, w
         '      write fail: {say: thanks}, press: "1"',
     ]
     assert "other: 0.0 % of its states (0/1), and at least 60 % are wanted" in lines
-    assert pytest_on(folder, "--flow-fail-under", "0", *workers).returncode == 0
+    written = ("--flow-coverage-html", "out", "--flow-lcov", "out.info")
+    assert pytest_on(folder, "--flow-fail-under", "0", *written, *workers).returncode == 0
+    assert {path.name for path in (folder / "out").iterdir()} == {"index.html", "hello.html", "other.html"}
+    assert (folder / "out.info").read_text().count("end_of_record") == 2
 
 
 def test_recordings_of_each_call_have_a_folder_of_their_own(tmp_path: Path) -> None:

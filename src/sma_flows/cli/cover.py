@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sma_flows.cli.console import WrongUsage, err
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sma_flows.testing.coverage import Coverage
     from sma_flows.testing.script import CallsFile
 
-__all__ = ["Wanted", "collector", "covered", "tell", "with_coverage_options"]
+__all__ = ["Wanted", "collector", "covered", "tell", "with_coverage_options", "write"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,16 +28,20 @@ class Wanted:
 
     text: bool
     fail_under: float | None
+    html: Path | None
+    lcov: Path | None
 
     def __bool__(self) -> bool:
-        return self.text or self.fail_under is not None
+        return self.text or bool(self.html or self.lcov) or self.fail_under is not None
 
 
 def with_coverage_options(command: Command) -> Command:
     """Add the options; the command gets one argument ``wanted``."""
 
-    def run(*args: Any, coverage: bool, fail_under: float | None, **rest: Any) -> Any:
-        return command(*args, wanted=Wanted(coverage, fail_under), **rest)
+    def run(
+        *args: Any, coverage: bool, fail_under: float | None, coverage_html: Path | None, lcov: Path | None, **rest: Any
+    ) -> Any:
+        return command(*args, wanted=Wanted(coverage, fail_under, coverage_html, lcov), **rest)
 
     run.__doc__ = command.__doc__
     options = (
@@ -44,6 +50,15 @@ def with_coverage_options(command: Command) -> Command:
             type=click.FloatRange(0, 100),
             metavar="PERCENT",
             help="Exit with 1 if a flow has less of its states, transitions, outcomes or attempts.",
+        ),
+        click.option(
+            "--lcov", type=click.Path(path_type=Path, dir_okay=False), help="Write coverage as LCOV, for editors."
+        ),
+        click.option(
+            "--coverage-html",
+            type=click.Path(path_type=Path, file_okay=False),
+            metavar="DIR",
+            help="Write a page for each flow: its diagram in colours, what is missing, its lines.",
         ),
         click.option("--coverage", is_flag=True, help="Tell what no call has come by, and what to write to get there."),
     )
@@ -79,6 +94,25 @@ def tell(coverage: Coverage, wanted: Wanted) -> None:
             click.echo(line)
     for line in coverage.too_low(wanted.fail_under):
         click.echo(line)
+
+
+def write(coverage: Coverage, wanted: Wanted) -> None:
+    """Write the pages and the LCOV file that were asked for.
+
+    Raises:
+        WrongUsage: they cannot be written.
+    """
+    from sma_flows.testing.coverage.lcov import lcov
+    from sma_flows.testing.coverage.page import write_pages
+
+    try:
+        if wanted.html is not None:
+            err().print(f"Coverage: {write_pages(coverage.flows(), wanted.html)}")
+        if wanted.lcov is not None:
+            wanted.lcov.parent.mkdir(parents=True, exist_ok=True)
+            wanted.lcov.write_text(lcov(coverage.flows()), "utf-8")
+    except OSError as error:
+        raise WrongUsage(f"{error.filename or wanted.html} cannot be written ({error.strerror}).") from None
 
 
 def covered(coverage: Coverage) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``sma-flows graph``: a flow as a Mermaid or Graphviz diagram, drawn from the compiled plan."""
+"""``sma-flows graph``: a flow as a picture (SVG), a Mermaid or a Graphviz diagram, drawn from the compiled plan."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import click
 
 from sma_flows.cli.console import WrongUsage, say_json
 from sma_flows.cli.load import load_plan
+from sma_flows.diagram import boxes_of, svg
+from sma_flows.diagram.boxes import DECISIONS, caption
 
 __all__ = ["Edge", "command", "dot", "edges_of", "mermaid"]
 
@@ -19,7 +21,8 @@ EXAMPLES = """\b
 Examples:
   sma-flows graph flows/dial-in.yaml                          Mermaid, for README and pull requests
   sma-flows graph flows/dial-in.yaml --legend
-  sma-flows graph flows/front-desk.yaml --format dot | dot -Tsvg > front-desk.svg
+  sma-flows graph flows/front-desk.yaml --format svg > front-desk.svg    a picture, for any browser
+  sma-flows graph flows/front-desk.yaml --format dot | dot -Tpdf > front-desk.pdf
   sma-flows graph build/plan.json --flow front-desk           one flow of a bundle
 """
 
@@ -49,17 +52,21 @@ class Edge:
     own: bool = True
 
 
-@click.command("graph", short_help="Draw a flow as Mermaid or Graphviz.", epilog=EXAMPLES)
+@click.command("graph", short_help="Draw a flow: a picture, Mermaid or Graphviz.", epilog=EXAMPLES)
 @click.argument("flow", metavar="FLOW")
 @click.option("--flow", "name", help="Which flow of a bundle. Default: the only one.")
-@click.option("--format", "form", type=click.Choice(["mermaid", "dot", "json"]), default="mermaid", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["mermaid", "svg", "dot", "json"]), default="mermaid", show_default=True
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json: the edges as a list.")
 @click.option("--legend", is_flag=True, help="Add a legend to the drawing.")
 def command(flow: str, name: str | None, form: str, as_json: bool, legend: bool) -> None:
     """Draw a FLOW: every state, every outcome, where each one leads.
 
     The edges are those of the compiled plan, which the runtime follows. Dashed lines are answers that a state takes
-    over from the flow's defaults. FLOW is a flow file, a folder of flows or a compiled plan.
+    over from the flow's defaults; in a picture these, and ways back, are words on the state's card.
+
+    FLOW is a flow file, a folder of flows or a compiled plan.
     """
     plan = load_plan(flow)
     names = sorted(plan.flows)
@@ -72,7 +79,13 @@ def command(flow: str, name: str | None, form: str, as_json: bool, legend: bool)
     if as_json or form == "json":
         say_json([{"from": e.start, "outcome": e.label, "to": e.target, "own": e.own} for e in edges_of(compiled)])
     else:
-        click.echo((dot if form == "dot" else mermaid)(compiled, legend=legend), nl=False)
+        click.echo(_drawn(form, compiled, legend=legend), nl=False)
+
+
+def _drawn(form: str, flow: Mapping[str, Any], *, legend: bool) -> str:
+    if form == "svg":
+        return svg(boxes_of(dict(flow)), flow["name"])
+    return (dot if form == "dot" else mermaid)(flow, legend=legend)
 
 
 def edges_of(flow: Mapping[str, Any]) -> list[Edge]:
@@ -140,7 +153,7 @@ def dot(flow: Mapping[str, Any], *, legend: bool = False) -> str:
             lines += [f"  subgraph cluster_{number} {{", f"    label={_quoted(group)};"]
         for name in members:
             state = flow["states"][name]
-            shape = ", shape=diamond" if state["do"] in _DECISIONS else ""
+            shape = ", shape=diamond" if state["do"] in DECISIONS else ""
             lines.append(f"    {_quoted(name)} [label={_quoted(_caption(name, state))}{shape}];")
         if group:
             lines.append("  }")
@@ -165,10 +178,6 @@ def dot(flow: Mapping[str, Any], *, legend: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-_DECISIONS: Final = frozenset({"run", "choose", "schedule", "take"})
-"""Verbs that decide without the caller: drawn as diamonds."""
-
-
 def _joined(edges: list[Edge]) -> list[tuple[str, str, str, bool]]:
     """Edges with the same ends and line as one, their labels side by side."""
     labels: dict[tuple[str, str, bool], list[str]] = {}
@@ -187,19 +196,12 @@ def _groups(flow: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
 
 def _caption(name: str, state: Mapping[str, Any]) -> str:
     """Two lines in a box: the state and what it does."""
-    verb = state["do"]
-    what = {
-        "run": state.get("hook"),
-        "use": state.get("flow"),
-        "return": state.get("outcome"),
-        "gather": state.get("var"),
-    }
-    return f"{name.rpartition('/')[2]}\n{verb} {what.get(verb) or ''}".rstrip()
+    return f"{name.rpartition('/')[2]}\n{caption(state)}"
 
 
 def _mermaid_shape(name: str, state: Mapping[str, Any]) -> str:
     text = "<br/>".join(_mermaid_text(line) for line in _caption(name, state).split("\n"))
-    opening, closing = ("{{", "}}") if state["do"] in _DECISIONS else ("(", ")")
+    opening, closing = ("{{", "}}") if state["do"] in DECISIONS else ("(", ")")
     return f'{opening}"{text}"{closing}'
 
 

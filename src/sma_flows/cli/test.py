@@ -15,7 +15,7 @@ import click
 from rich.progress import track
 
 from sma_flows.cli.console import WrongUsage, err, exit_with, say_json
-from sma_flows.cli.cover import Wanted, collector, covered, tell, with_coverage_options
+from sma_flows.cli.cover import Wanted, collector, covered, tell, with_coverage_options, write
 from sma_flows.flow.diagnostics import nearest
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ Examples:
   sma-flows test flows/calls --json | jq
   sma-flows test flows/calls -k PIN                     the calls with PIN in their name
   sma-flows test flows/calls --coverage                 what no call has come by, and what to write
+  sma-flows test flows/calls --coverage-html build/coverage    the same in colours, for a browser
   sma-flows test flows/calls --fail-under 100           for a build server, too
   sma-flows test flows/calls --fresh                    a new process for each event
   sma-flows test flows/calls --target http://127.0.0.1:9000    the function that answers there
@@ -114,6 +115,8 @@ def command(
     failed = [one for one in told if one.problem]
     if junit is not None:
         _write(junit, told)
+    if coverage is not None:
+        write(coverage, wanted)
     if as_json:
         played = [one.as_object() for one in told]
         say_json(played if coverage is None else {"calls": played, "coverage": covered(coverage)})

@@ -121,12 +121,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of coverage, as `sma-flows test` has them."""
     group = parser.getgroup("sma-flows", "coverage of flows by calls")
     group.addoption("--flow-coverage", action="store_true", help="Tell what no call has come by, and what to write.")
+    group.addoption("--flow-coverage-html", metavar="DIR", help="Write a page for each flow, with its diagram.")
+    group.addoption("--flow-lcov", metavar="FILE", help="Write coverage of flows as LCOV.")
     group.addoption("--flow-fail-under", type=float, metavar="PERCENT", help="Fail if a flow has less of anything.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Collect what calls come by, if somebody asks."""
-    if config.getoption("--flow-coverage") or config.getoption("--flow-fail-under") is not None:
+    wanted = [config.getoption(each) for each in ("--flow-coverage", "--flow-coverage-html", "--flow-lcov")]
+    if any(wanted) or config.getoption("--flow-fail-under") is not None:
         from sma_flows.testing.coverage import Coverage
 
         config.stash[_COVERAGE] = Coverage()
@@ -167,6 +170,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     coverage = config.stash.get(_COVERAGE, None)
     if coverage is None:
         return
+    from sma_flows.testing.coverage.lcov import lcov
+    from sma_flows.testing.coverage.page import write_pages
     from sma_flows.testing.coverage.report import missed_lines, table_lines
 
     flows = coverage.flows()
@@ -174,5 +179,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     lines = list(table_lines(flows))
     if config.getoption("--flow-coverage"):
         lines += missed_lines(flows)
+    if html := config.getoption("--flow-coverage-html"):
+        lines.append(f"pages: {write_pages(flows, Path(html))}")
+    if path := config.getoption("--flow-lcov"):
+        Path(path).write_text(lcov(flows), "utf-8")
     for line in [*lines, *coverage.too_low(config.getoption("--flow-fail-under"))]:
         terminalreporter.write_line(line)

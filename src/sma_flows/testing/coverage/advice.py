@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,9 +40,33 @@ class Advice:
         told = "; ".join(filter(None, [", ".join(keys), ", ".join(steps), self.note]))
         return told or "a call that does nothing"
 
+    def yaml(self, name: str) -> str:
+        """A call of a calls file that does this, to be copied into one."""
+        out = [f"- call: {json.dumps(name, ensure_ascii=False)}"]
+        out += [f"  {key}: {_inline(value)}" for key, value in self.call.items()]
+        if self.note:
+            out.append(f"  # {self.note}")
+        if self.script:
+            out.append("  script:")
+            out += [f"    - {kind}: {_inline(value)}" for kind, value in self.script]
+        return "\n".join(out)
+
     def as_object(self) -> dict[str, Any]:
         """For programs: what a calls file would hold."""
         return {**self.call, "script": [{kind: value} for kind, value in self.script], "note": self.note}
+
+
+def _inline(value: Any) -> str:
+    """A value on one line; a text in quotes where YAML or a reader could take it for something else."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_inline(key)}: {_inline(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+_PLAIN: Final = re.compile(r"[A-Za-z][\w.-]*|\d+(?:ms|[xsmh])|\d{4}-\d\d-\d\dT\S+")
 
 
 def _keys(keys: str) -> str:
@@ -133,7 +159,7 @@ class Guide:
                 continue
             ways[state] = way
             for kind, label, target in self._moves(state):
-                step = 10 if label in _UNWANTED else 1
+                step = 10 if label in _UNWANTED else 1 + self._needs_moment(state, label)
                 heapq.heappush(waiting, (cost + step, number, target, [*way, (state, kind, label)]))
                 number += 1
         return ways
@@ -201,7 +227,7 @@ class Guide:
         elif verb == "run":
             self._stub(draft, plan, outcome)
         elif verb == "schedule":
-            draft.at = self._moment(plan["name"], outcome)
+            draft.at = self._moment(plan["name"], outcome) or draft.at
         elif verb == "bot":
             intent = {"intent": "AnythingElse" if outcome == "other" else outcome}
             draft.script.append(("bot", "failed" if outcome == "failed" else intent))
@@ -253,12 +279,21 @@ class Guide:
         update = next(each for each in self.plan["updates"] if each["name"] == name)
         return {**update["match"], **{key: _sample(kind) for key, kind in update.get("takes", {}).items()}}
 
+    def _needs_moment(self, state: str, outcome: str) -> bool:
+        """Whether a call must say when it is, to leave a `schedule` by this outcome."""
+        plan = self.states[state]
+        if plan["do"] != "schedule" or outcome == "failed":
+            return False
+        return Schedule(self.plan["schedules"][plan["name"]]).period(SOME_DAY) != outcome
+
     def _moment(self, name: str, period: str) -> str:
-        """The first half hour from the day of the calls on that lies in this period."""
+        """The first half hour from the day of the calls on that lies in this period; empty: that of every call does."""
         spec = self.plan["schedules"][name]
         schedule = Schedule(spec)
         zone = ZoneInfo(spec["zone"])
         moment = SOME_DAY.astimezone(zone)
+        if schedule.period(moment) == period:
+            return ""
         for _ in range(48 * 400):
             if schedule.period(moment) == period:
                 return _iso(moment)
