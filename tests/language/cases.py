@@ -22,7 +22,8 @@ from typing import Any
 import yaml
 from tests.scenarios import script as scripts
 from tests.scenarios.engine import RuntimeEngine
-from tests.scenarios.harness import Run, play
+from tests.scenarios.harness import Run
+from tests.scenarios.network import play
 
 from sma_flows.compiler import CompileResult, compile_paths
 from sma_flows.flow.diagnostics import render_text

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
 
 import pytest
 
-from .engine import runtime_for
-from .harness import Run, play
-from .script import Script, script_named
+from .harness import Run
+from .network import as_written
+from .script import Script
 from .worker import FreshProcesses
 
 
-@cache
 def good_run(name: str) -> Run:
-    """The plain run of the script called *name*."""
-    script = script_named(name)
-    return play(script, runtime_for(script))
+    """The run of the script called *name*, as it is written."""
+    return as_written(name)[1].run
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .script import Step, Wanted
-from .service import event_leg
 from .stubs import said, same
 
 HARMLESS = frozenset({"Pause", "ReceiveDigits"})
+QUESTIONS = ("PlayAudioAndGetDigits", "SpeakAndGetDigits")
 ABSENT = object()
 
 _SHORT: dict[str, Mapping[str, str]] = {
@@ -45,6 +45,15 @@ def parameter(action: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+def event_leg(event: Mapping[str, Any]) -> str:
+    """The tag of the leg that an event belongs to (where actions without address go)."""
+    parameters = (event.get("ActionData") or {}).get("Parameters") or {}
+    for leg in event["CallDetails"]["Participants"]:
+        if leg["CallId"] == parameters.get("CallId"):
+            return str(leg["ParticipantTag"])
+    return str(parameters.get("ParticipantTag") or "LEG-A")
+
+
 def leg_of(action: Mapping[str, Any], event: Mapping[str, Any]) -> str:
     """``A`` or ``B``, by CallId, by tag, or by the leg of the event; ``?`` for a leg that does not exist."""
     parameters = action.get("Parameters") or {}
@@ -53,7 +62,7 @@ def leg_of(action: Mapping[str, Any], event: Mapping[str, Any]) -> str:
             if leg["CallId"] == parameters["CallId"]:
                 return str(leg["ParticipantTag"][-1])
         return "?"
-    return str(parameters.get("ParticipantTag") or event_leg(dict(event)))[-1]
+    return str(parameters.get("ParticipantTag") or event_leg(event))[-1]
 
 
 def differences(wanted: Wanted, action: Mapping[str, Any], event: Mapping[str, Any]) -> list[str]:

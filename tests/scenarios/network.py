@@ -15,106 +15,35 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from sma_flows.simulator.desk import Desk, sent
 from sma_flows.simulator.driver import Phone
 from sma_flows.simulator.messages import Break, Deliver, Elapse, Gone, Stray
-from sma_flows.simulator.model import Network, Sent, World, dumps
+from sma_flows.simulator.model import World, dumps
 
-from .engine import Engine, Reaction
+from .engine import Engine, Reaction, runtime_for
 from .exceptions import CLEANED_AGAIN
-from .expect import HARMLESS, Expectation
+from .expect import HARMLESS, Expectation, event_leg
 from .harness import Record, Run, ScenarioError, effects, hushed, occurs, told
+from .matching import (
+    about_hangup,
+    already_so,
+    fits,
+    has_a_cause,
+    name_files,
+    name_of,
+    overlaps,
+    spent,
+    twice_at_once,
+    without,
+)
 from .rules import check_answer, check_event
-from .script import CALLER, OWN_NUMBER, Script, ScriptError, Step
-from .service import event_leg, letters
+from .script import Script, ScriptError, Step, script_named
 from .stubs import StubServices, compare_calls, same
-
-MOST_TICKS = 400
-QUESTIONS = ("PlayAudioAndGetDigits", "SpeakAndGetDigits")
-NO_ENTRY = ("", "InvalidDigitsReceived", "InputTimeLimitExceeded")
-"""What scripts call it when nothing usable was typed: what the service calls it is a switch (``digits_error``)."""
-
-SLOW = {"ms_per_character": 300, "default_audio_ms": 12_000, "join_ms": 1_000}
-"""Everything takes so long that somebody can do something meanwhile."""
-
-MANY = {str(number): "x" for number in range(101)}
-"""More attributes than the service takes: an answer that arrives spoilt."""
-
-SLOWER = {"ms_per_character": 9_000, "default_audio_ms": 360_000, "join_ms": 30_000}
-"""The same for a function that takes its time as well."""
-
-Delay = Callable[[int, int], int]
-"""Milliseconds that the function takes for an event, by attempt and by the number of events before it that have no
-answer yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A script that went well as a whole call.
-
-    ``actions`` are all actions that were sent, pauses and listeners aside, as JSON. ``lacking`` are the switches that
-    would have to be set otherwise for the service to send what the script has and the call had not. ``by_hand`` are the
-    steps whose events the network would never send, ``void`` those of whose expected list a part was for a leg that had
-    left, or stood behind an action that failed. ``overlaps`` counts the events that came while another had no answer.
-    """
-
-    run: Run
-    actions: tuple[str, ...]
-    lacking: Mapping[str, str]
-    by_hand: tuple[str, ...]
-    void: tuple[str, ...]
-    overlaps: int
-
-
-@dataclass(slots=True)
-class Line:
-    """One transaction: its phone, and how far its steps have come.
-
-    ``place`` is the step whose event came last; ``before`` the number of calls of hooks when it came; with ``joint``
-    the calls of two steps are judged together, at the second. ``used`` are the events that no step named since then.
-    """
-
-    number: int
-    phone: Phone
-    begun: datetime
-    steps: list[tuple[int, Step]]
-    place: int = -1
-    expectation: Expectation | None = None
-    reaction: Reaction | None = None
-    closed: bool = True
-    joint: bool = False
-    before: int = 0
-    broken: int = 0
-    used: list[dict[str, Any]] = field(default_factory=list)
-    lists: list[list[Sent]] = field(default_factory=list)
-    first: dict[int, tuple[dict[str, Any], Any]] = field(default_factory=dict)
-    kept: dict[int, Any] = field(default_factory=dict)
-
-    @property
-    def network(self) -> Network:
-        return self.phone.network
-
-    @property
-    def index(self) -> int:
-        """The number of the step that we are at; 0 before the first."""
-        return self.steps[self.place][0] if self.place >= 0 else 0
-
-    def after(self, more: int = 1) -> Step | None:
-        """The step that comes next, or the one behind it."""
-        return self.steps[self.place + more][1] if self.place + more < len(self.steps) else None
-
-    @property
-    def now(self) -> datetime:
-        return self.begun + timedelta(milliseconds=self.phone.now_ms)
-
-    @property
-    def owes(self) -> bool:
-        """Is a part of the expected list still to come?"""
-        return self.expectation is not None and not self.expectation.complete
+from .whole import MANY, MOST_EXTRA, MOST_TICKS, OWN, SLOW, SLOWER, Delay, Line, Whole, letters
 
 
 class NetworkPlayer:
@@ -128,6 +57,7 @@ class NetworkPlayer:
         delay: Delay | None = None,
         *,
         early: bool = False,
+        lenient: bool = False,
     ) -> None:
         from .stimuli import Stimuli
 
@@ -136,6 +66,8 @@ class NetworkPlayer:
         self.switches = dict(switches or {})
         self.delay = delay
         self.early = early
+        self.lenient = lenient
+        self.refused: list[str] = []
         self.lost = CLEANED_AGAIN in self.switches.items()
         self.overlaps = 0
         self.services = StubServices(script.stubs)
@@ -163,7 +95,7 @@ class NetworkPlayer:
             line = self._line(step.call)
             if index > line.index:
                 self._step(line, index)
-            if line.phone.held and _overlaps((index, step)):
+            if line.phone.held and overlaps((index, step)):
                 self._hand_in(line)
             if index == line.index:
                 self._complete(line)
@@ -176,17 +108,24 @@ class NetworkPlayer:
             twice = [token for token, times in Counter(map(tuple, self.services.state["asked"])).items() if times > 1]
             self._judge(last, "totals", [f"R6: asked twice without need: {token}" for token in twice])
         run = Run(self.script, tuple(self.records), effects(self.services))
-        return Whole(run, tuple(self.actions), self.lacking, tuple(self.by_hand), tuple(self.void), self.overlaps)
+        return Whole(
+            run,
+            tuple(self.actions),
+            self.lacking,
+            tuple(self.by_hand),
+            tuple(self.void),
+            tuple(self.refused),
+            self.overlaps,
+        )
 
     def _line(self, number: int) -> Line:
         if number not in self.lines:
             begun = max((line.now for line in self.lines.values()), default=self.script.at)
-            numbers = {CALLER, OWN_NUMBER, self.script.from_, self.script.to, *self.script.env.values()} - {""}
             world = World(
                 transaction=letters(f"{self.script.name}/{number}"),
                 started_ms=round(begun.timestamp() * 1000),
                 day=f"{begun:%Y/%m/%d}",
-                numbers=frozenset(numbers),
+                numbers=OWN,
                 **(SLOWER if self.delay else SLOW),
             )
             phone = Phone(
@@ -205,7 +144,7 @@ class NetworkPlayer:
             return 0
         line, attempt, turn, number = self.asked
         following = line.steps[line.place + 1 : line.place + 2]
-        if turn and any(map(_overlaps, [line.steps[line.place], *following])):
+        if turn and any(map(overlaps, [line.steps[line.place], *following])):
             self._set(line, overlap="parallel")
             return None
         behind = sum(one.number < number for one in line.network.delivered) if self.delay else 0
@@ -226,7 +165,7 @@ class NetworkPlayer:
         if line.index >= index:
             return  # it has come meanwhile
         step = line.steps[line.place + 1][1]
-        used = next((event for event in line.used if _spent(step, event)), None)
+        used = next((event for event in line.used if spent(step, event)), None)
         if used is not None:
             line.used.remove(used)
             self._skip(line, step)
@@ -239,7 +178,7 @@ class NetworkPlayer:
             self._skip(line, step)
             return
         if not self.until(line, lambda: line.index >= index):
-            came = _name(json.loads(self.records[-1].event)) if self.records else "none"
+            came = name_of(json.loads(self.records[-1].event)) if self.records else "none"
             self._judge(index, step.event, [f"{step.action or step.event} does not come; the last event was {came}"])
 
     def _hand_in(self, line: Line) -> None:
@@ -324,7 +263,7 @@ class NetworkPlayer:
         turn = self._turn(line, event)
         self.asked = (line, 1, turn, deliver.number)
         step = line.steps[line.place][1] if turn else None
-        self._name_files(event, step or line.after())
+        name_files(event, step or line.after())
         if step is not None:
             self._alter(line, event, step)
         index = line.index
@@ -334,7 +273,9 @@ class NetworkPlayer:
         actions = list(answer.get("Actions") or [])
         line.first[deliver.number] = (event, answer)
         self.records.append(Record(index, line.number, json.dumps(event), line.now, json.dumps(answer)))
-        if not (step is not None and step.expect) and self._twice_at_once(line, deliver.number):
+        if not (step is not None and step.expect) and twice_at_once(line, deliver.number):
+            return answer
+        if not turn and already_so(line, event, actions):
             return answer
         self.actions += [dumps(action) for action in actions if action["Type"] not in HARMLESS]
         if turn:
@@ -342,6 +283,10 @@ class NetworkPlayer:
             line.used.clear()
         else:
             line.used.append(event)
+            if len(line.used) > MOST_EXTRA:
+                self._judge(
+                    index, f"then {name_of(event)}", [f"{MOST_EXTRA} events without a step: in circles"], reaction
+                )
         self._expect(line, event, actions, reaction, turn)
         if actions:
             line.lists.append([sent(one["Type"], event_leg(event), one["Parameters"])[0] for one in actions])
@@ -356,15 +301,15 @@ class NetworkPlayer:
         except ScriptError:
             raise
         except Exception as error:
-            raise ScenarioError(f"{self.script.name} step {index} {_name(event)}: R9: {error!r}") from error
-        self._judge(index, _name(event), check_answer(event, reaction.answer), reaction)
+            raise ScenarioError(f"{self.script.name} step {index} {name_of(event)}: R9: {error!r}") from error
+        self._judge(index, name_of(event), check_answer(event, reaction.answer), reaction)
         ids = [leg.call_id for leg in line.network.legs]
-        problems = told(self.hushed, _without(reaction.traces, ids))
-        stored = _without(json.dumps(reaction.answer.get("TransactionAttributes") or {}), ids)
+        problems = told(self.hushed, without(reaction.traces, ids))
+        stored = without(json.dumps(reaction.answer.get("TransactionAttributes") or {}), ids)
         problems += [
             f"R10: {text} is in TransactionAttributes" for text in self.script.never_saved if occurs(text, stored)
         ]
-        self._judge(index, _name(event), problems, reaction)
+        self._judge(index, name_of(event), problems, reaction)
         return reaction
 
     def _again(self, line: Line, deliver: Deliver) -> object:
@@ -376,7 +321,7 @@ class NetworkPlayer:
         reaction = self._ask(line.index, line, again)
         if reaction.answer.get("Actions") != answer.get("Actions"):
             wanted = json.dumps(answer)[:900]
-            self._judge(line.index, _name(event), [f"R7: asked again, another answer than {wanted}"], reaction)
+            self._judge(line.index, name_of(event), [f"R7: asked again, another answer than {wanted}"], reaction)
         return {**reaction.answer, "TransactionAttributes": MANY} if deliver.number in self.spoilt else reaction.answer
 
     def _turn(self, line: Line, event: dict[str, Any]) -> bool:
@@ -384,9 +329,9 @@ class NetworkPlayer:
         following = line.after()
         if following is None:
             return False
-        fits = self._fits(following, event)
-        swapped = not fits and self._twin(line, following, event)
-        if not fits and not swapped:
+        fitting = fits(following, event)
+        swapped = not fitting and self._twin(line, following, event)
+        if not fitting and not swapped:
             return False
         if line.owes and line.expectation is not None:
             if following.event != "ACTION_FAILED":
@@ -396,6 +341,8 @@ class NetworkPlayer:
         self.close(line)
         self._enter(line, line.steps[line.place + 1][1])
         line.joint = swapped
+        if event["InvocationEventType"] != following.event and following.digits:
+            self.refused.append(f"{line.index}: {following.action}")
         return True
 
     def _twin(self, line: Line, following: Step, event: dict[str, Any]) -> bool:
@@ -403,69 +350,14 @@ class NetworkPlayer:
         behind = line.after(2)
         gone = [one.by for one in line.phone.outputs if isinstance(one, Gone) and one.leg == event_leg(event)]
         other = {"HANGUP": "ACTION_SUCCESSFUL", "ACTION_SUCCESSFUL": "HANGUP"}.get(event["InvocationEventType"])
-        if not _about_hangup(following, event) or following.event != other or gone[-1:] != ["flow"]:
+        if not about_hangup(following, event) or following.event != other or gone[-1:] != ["flow"]:
             return False
-        if behind is not None and _about_hangup(behind, event) and behind.event == event["InvocationEventType"]:
+        if behind is not None and about_hangup(behind, event) and behind.event == event["InvocationEventType"]:
             self.lacking["hangup_order"] = "success_first" if other == "ACTION_SUCCESSFUL" else "hangup_first"
             (first, one), (second, two) = line.steps[line.place + 1 : line.place + 3]
             line.steps[line.place + 1] = (first, replace(one, event=two.event, action=two.action, calls={}))
             line.steps[line.place + 2] = (second, replace(two, event=one.event, action=one.action))
         return True
-
-    @staticmethod
-    def _twice_at_once(line: Line, number: int) -> bool:
-        """Both reports of our Hangup were handled at the same time, and got the same list (decision 11)."""
-        event, answer = line.first[number]
-        before, other = line.first.get(number - 1, (event, {}))
-        kinds, types, legs, saved = (
-            [look(before), look(event)]
-            for look in (
-                lambda one: one["InvocationEventType"],
-                lambda one: one.get("ActionData", {}).get("Type"),
-                event_leg,
-                lambda one: one["CallDetails"].get("TransactionAttributes"),
-            )
-        )
-        twins = sorted(kinds) == ["ACTION_SUCCESSFUL", "HANGUP"] and types == ["Hangup", "Hangup"]
-        same_time = legs[0] == legs[1] and saved[0] == saved[1]
-        return twins and same_time and bool(answer.get("Actions")) and other.get("Actions") == answer["Actions"]
-
-    @staticmethod
-    def _fits(step: Step, event: dict[str, Any]) -> bool:
-        """Is this the event that the step means?"""
-        kind, data = event["InvocationEventType"], event.get("ActionData") or {}
-        leg, params = event_leg(event)[-1], data.get("Parameters") or {}
-        if kind != step.event:
-            refused = step.event == "ACTION_SUCCESSFUL" and step.digits and _no_entry(event)
-            return bool(refused) and data["Type"] == step.action
-        if kind == "HANGUP":
-            return leg == (step.leg or "A")
-        if kind == "CALL_UPDATE_REQUESTED":
-            return bool(params["Arguments"] == dict(step.arguments))
-        if kind == "DIGITS_RECEIVED":
-            return data["ReceivedDigits"] == step.digits and leg == (step.leg or "A")
-        if not kind.startswith("ACTION_"):
-            return True
-        if data["Type"] != step.action or (step.leg and leg != step.leg):
-            return False
-        if not all(value in json.dumps(params) for value in step.match.values()):
-            return False
-        if step.digits is not None and step.action in QUESTIONS:
-            return str(data["ReceivedDigits"]).rstrip("#*") == step.digits.rstrip("#*")
-        error = data.get("ErrorType") or str(data.get("Error", "")).partition(":")[0]
-        return not step.error or error == step.error or (_no_entry(event) and step.error in NO_ENTRY)
-
-    @staticmethod
-    def _name_files(event: dict[str, Any], step: Step | None) -> None:
-        """Files have the names that the script gives them."""
-        data = event.get("ActionData") or {}
-        if step is None or step.action != data.get("Type") or event["InvocationEventType"] != "ACTION_SUCCESSFUL":
-            return
-        if step.action == "RecordAudio":
-            data["RecordingDestination"]["Key"] = step.key or "recording.wav"
-            data["RecordingDestination"]["BucketName"] = step.bucket or data["RecordingDestination"]["BucketName"]
-        if step.action == "StartCallRecording" and step.location:
-            data["CallRecordingDestination"]["Location"] = step.location
 
     def _alter(self, line: Line, event: dict[str, Any], step: Step) -> None:
         """What the service would not do to an event, and the script wants: another saved call, a leg that has left."""
@@ -500,7 +392,7 @@ class NetworkPlayer:
         expectation = line.expectation
         if expectation is None:
             return
-        what = _name(event) if turn else f"then {_name(event)}"
+        what = name_of(event) if turn else f"then {name_of(event)}"
         if turn:
             self._void(line, expectation)
         elif not expectation.judged and event["InvocationEventType"] != "ACTION_SUCCESSFUL":
@@ -604,15 +496,17 @@ def play_on_network(
     delay: Delay | None = None,
     *,
     early: bool = False,
+    lenient: bool = False,
 ) -> Whole:
     """Play *script* as a whole call.
 
-    With *early*, whoever would be hung up at the end of a list hangs up at its beginning.
+    With *early*, whoever would be hung up at the end of a list hangs up at its beginning. With *lenient*, the service
+    takes every entry that the script wants, whatever the question's pattern says (its dialect is unknown: 4.19).
 
     Raises:
         ScenarioError: something is not as it must be.
     """
-    return NetworkPlayer(script, engine, switches, delay, early=early).play()
+    return NetworkPlayer(script, engine, switches, delay, early=early, lenient=lenient).play()
 
 
 def written(script: Script, engine: Engine) -> tuple[dict[str, str], Whole]:
@@ -635,50 +529,17 @@ def written(script: Script, engine: Engine) -> tuple[dict[str, str], Whole]:
         switches |= player.lacking
 
 
-def has_a_cause(step: Step) -> bool:
-    """Somebody in the world makes this fail: a silent caller, a party that does not answer, a bot that gives up."""
-    if step.action in QUESTIONS:
-        return step.error in NO_ENTRY
-    return step.action == "StartBotConversation" or (step.action == "CallAndBridge" and step.error == "CallNotAnswered")
+@cache
+def as_written(name: str) -> tuple[dict[str, str], Whole]:
+    """The script called *name* and the real runtime: :func:`written`, once per process."""
+    script = script_named(name)
+    return written(script, runtime_for(script))
 
 
-def _overlaps(step: tuple[int, Step]) -> bool:
-    """Was this event handled with the attributes from before the event before it?"""
-    stored = step[1].stored
-    return stored.startswith("step ") and int(stored[5:]) < step[0] - 1
+def play(script: Script, engine: Engine) -> Run:
+    """Play *script* with the switches that it presupposes: what was sent and answered, and what it had for effects.
 
-
-def _no_entry(event: Mapping[str, Any]) -> bool:
-    """Nothing usable was typed, whatever the service calls that."""
-    data = event.get("ActionData") or {}
-    return data.get("ErrorMessage") == "No valid digits were received."
-
-
-def _about_hangup(step: Step, event: dict[str, Any]) -> bool:
-    hangup = step.event == "HANGUP" or (step.event == "ACTION_SUCCESSFUL" and step.action == "Hangup")
-    data = event.get("ActionData") or {}
-    return hangup and data.get("Type") == "Hangup" and event_leg(event)[-1] == (step.leg or "A")
-
-
-def _spent(step: Step, event: dict[str, Any]) -> bool:
-    """Has the report that this step waits for come already, to bring the rest of a list?"""
-    data = event.get("ActionData") or {}
-    return (
-        step.event == event["InvocationEventType"] == "ACTION_SUCCESSFUL"
-        and step.expect == ()
-        and data.get("Type") == step.action
-        and (not step.leg or event_leg(event)[-1] == step.leg)
-    )
-
-
-def _without(text: str, ids: list[str]) -> str:
-    """A text without the service's ids, which are made of digits."""
-    for one in ids:
-        text = text.replace(one, "id")
-    return text
-
-
-def _name(event: Mapping[str, Any]) -> str:
-    data = event.get("ActionData") or {}
-    kind = str(event["InvocationEventType"])
-    return f"{kind} {data['Type']}" if kind.startswith("ACTION_") and "Type" in data else kind
+    Raises:
+        ScenarioError: something is not as it must be.
+    """
+    return written(script, engine)[1].run

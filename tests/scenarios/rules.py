@@ -13,12 +13,17 @@ from jsonschema import Draft202012Validator
 from sma_flows.protocol.check import check_emit_rules
 
 from .expect import leg_of
-from .service import REPORTS_ALWAYS
 
 NEEDS_CALL_ID = frozenset(
     {
         "PauseCallRecording", "ResumeCallRecording", "SendDigits", "SpeakAndGetDigits", "StartCallRecording",
         "StopCallRecording", "VoiceFocus",
+    }
+)  # fmt: skip
+REPORTS_ALWAYS = frozenset(
+    {
+        "CallAndBridge", "JoinChimeMeeting", "ModifyChimeMeetingAttendees", "PlayAudioAndGetDigits", "RecordAudio",
+        "SpeakAndGetDigits", "StartBotConversation",
     }
 )  # fmt: skip
 UNANSWERED = ("NEW_OUTBOUND_CALL", "RINGING", "ACTION_INTERRUPTED")

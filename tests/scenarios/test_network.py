@@ -16,7 +16,7 @@ from sma_flows.simulator.switches import CHOICES
 from .engine import RuntimeEngine, runtime_for
 from .exceptions import BY_HAND, CLEANED_AGAIN, ONLY_SO, OTHER_COURSE, PRESUPPOSED, SECOND_ATTEMPT, VOID
 from .harness import ScenarioError
-from .network import Delay, NetworkPlayer, Whole, play_on_network, written
+from .network import Delay, NetworkPlayer, Whole, as_written, play_on_network
 from .script import Script, all_scripts, extra_scripts, script_named
 
 EVERYTHING = (*all_scripts(), *extra_scripts())
@@ -47,13 +47,6 @@ def engine(script: Script) -> RuntimeEngine:
 @cache
 def _engine(name: str) -> RuntimeEngine:
     return runtime_for(script_named(name))
-
-
-@cache
-def as_written(name: str) -> tuple[dict[str, str], Whole]:
-    """The script with the switches that it presupposes."""
-    script = script_named(name)
-    return written(script, engine(script))
 
 
 def base(script: Script) -> dict[str, str]:
@@ -249,6 +242,21 @@ def test_many_events_of_these_calls_overlap() -> None:
 @SCRIPTS
 def test_a_party_may_leave_before_it_is_hung_up(script: Script) -> None:
     same_course(script, {}, early=True)
+
+
+@pytest.mark.parametrize(
+    "script", [one for one in EVERYTHING if any(step.digits for step in one.steps if not step.sent)], ids=str
+)
+def test_a_service_that_takes_every_entry_changes_nothing(script: Script) -> None:
+    """Patterns are read by an unknown dialect (contract 4.19): the runtime looks at what was typed itself."""
+    whole = play_on_network(script, engine(script), base(script), lenient=True)
+    assert whole.refused == ()
+    assert whole.actions == plain(script.name).actions
+
+
+def test_some_entries_are_refused_by_the_service() -> None:
+    refused = {script.name for script in EVERYTHING if plain(script.name).refused}
+    assert refused == {"A09b", "A13-wrong-key", "A20-another-key"}
 
 
 # -- the tables --------------------------------------------------------------------------------------------------------

@@ -197,6 +197,9 @@ def test_the_thousandth_invocation_is_the_last() -> None:
     made.settle()
     assert len(made.events) == 1000
     assert made.over
+    silent = called(listen(), answers={"ACTION_SUCCESSFUL": [reply(listen())] * 2000})
+    assert (len(silent.events), silent.now_ms) == (1000, 0)
+    assert silent.over
 
 
 # --- 10-21: beginning, lists -------------------------------------------------------------------------------------
