@@ -25,7 +25,7 @@ def play(**params: Any) -> Action:
     return act("PlayAudio", **{"AudioSource": WAV, **params})
 
 
-def pause(ms: int = 1000, **params: Any) -> Action:
+def pause(ms: int | str = 1000, **params: Any) -> Action:
     return act("Pause", DurationInMilliseconds=ms, **params)
 
 
@@ -131,9 +131,10 @@ def phone(answers: dict[str, Any], **options: Any) -> Phone:
 
 
 def called(*first: Action, **options: Any) -> Phone:
-    """A phone whose caller has called; the first answer is *first*."""
-    answers = options.pop("answers", {})
-    made = phone({"NEW_INBOUND_CALL": reply(*first), **answers}, **options)
+    """A phone whose caller has called; the first answer is *first*, with the attributes *kept*."""
+    answers, kept = options.pop("answers", {}), options.pop("kept", None)
+    more = {"TransactionAttributes": kept} if kept else {}
+    made = phone({"NEW_INBOUND_CALL": reply(*first, **more), **answers}, **options)
     made.dial_in()
     return made
 

@@ -304,7 +304,8 @@ class Desk:
         added = sent.defaults if sent.data.get("CallId") else f',"CallId":{quote(leg.call_id)}{sent.defaults}'
         if self.switches.echo_defaults == "more":
             self.lean("20 more")
-            more = {name: value for name, value in _MORE.get(sent.type, {}).items() if name not in sent.data}
+            known = {"ParticipantTag": leg.tag, **_MORE.get(sent.type, {})}
+            more = {name: value for name, value in known.items() if name not in sent.data}
             if "Repeat" in sent.defaults:
                 more.pop("Repeat", None)
             added += f",{dumps(more)[1:-1]}" if more else ""
@@ -424,7 +425,7 @@ def sent(kind: str, leg: str, given: Mapping[str, Any]) -> tuple[Sent, str]:
         if inner is not None and isinstance(value, dict) and not value.keys() <= inner:
             ignored += [f"{name}.{each}" for each in value if each not in inner]
             data[name] = {each: value[each] for each in value if each in inner}
-        elif name != "CallId" or value:
+        elif value or name not in ("CallId", "ParticipantTag"):  # empty is like not there (LOG2)
             data[name] = value
     defaults = ""
     if kind in _REPEATS:
