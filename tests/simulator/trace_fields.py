@@ -96,7 +96,6 @@ BRIDGED = {
 }
 ARGUMENTS = {
     "DialVC": "true",
-    "RequestedVCArn": "arn:aws:chime:us-east-1:112233445566:vc/b3tedvkmr4jwayvmwxxq6z",
     "MeetingId": "fedc8fa0-364b-4fbf-b6b7-3be410492713",
     "RequestorEmail": "email@example.com",
 }
@@ -342,6 +341,8 @@ ASIDE: Mapping[tuple[str, str], str] = {
         "was not sent, and LOG3, which is JSON and not the print of a Java object, has none: echo_defaults=more adds it"
     ),
     ("click-to-call/01-new-outbound-call-arguments", "A.Arguments.RequestedDialNumber"): "a telephone number",
+    ("click-to-call/01-new-outbound-call-arguments", "A.Arguments.RequestedVCArn"): "has an account number",
+    ("click-to-call/02-call-answered-with-attributes", f"{ATTRIBUTE}RequestedVCArn"): "has an account number",
     ("click-to-call/02-call-answered-with-attributes", f"{ATTRIBUTE}RequestedDialNumber"): "a telephone number",
     (f"{GUIDE}/01-new-inbound-call", "P[0].Status"): "no log has a Status before the answer (status_before_answer)",
     (f"{GUIDE}/18-action-successful-call-and-bridge", "A.CallerIdNumber"): "a placeholder",
