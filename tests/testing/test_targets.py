@@ -73,8 +73,9 @@ def tell(url: str) -> str:
     return target_of(url).answer(EVENT, 0, datetime.now(UTC)).response
 
 
-def test_a_call_goes_the_same_in_process_and_with_a_fresh_process_for_each_event() -> None:
-    flow, one = script("dial-in", "three wrong PINs end the call")
+@pytest.mark.parametrize("call", ["three wrong PINs end the call", "right number and PIN, muted and heard again"])
+def test_a_call_goes_the_same_in_process_and_with_a_fresh_process_for_each_event(call: str) -> None:
+    flow, one = script("dial-in", call)
     here, fresh = play_call(flow, one), play_call(flow, one, fresh=True)
     assert here.transcript == fresh.transcript
     assert [turn.response for turn in here.turns] == [turn.response for turn in fresh.turns]

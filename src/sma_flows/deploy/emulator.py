@@ -210,7 +210,7 @@ class Pool:
     """Execution environments of one package. Use it as a context manager: they end with it, whatever happens.
 
     ``env`` are the function's environment values. ``python`` runs the package; byte code helps only if it is of the
-    package's version.
+    package's version. ``beside`` are folders with modules that stand beside the package: for rehearsals.
     """
 
     package: Path
@@ -220,6 +220,7 @@ class Pool:
     cache: Path = Path("build/emulator")
     handler: str = HANDLER
     python: str = sys.executable
+    beside: tuple[Path, ...] = ()
     environments: list[Environment] = field(default_factory=list)
     _free: queue.SimpleQueue[Environment] = field(default_factory=queue.SimpleQueue)
     _place: str = ""
@@ -331,7 +332,7 @@ class Pool:
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(self.timeout_s),
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
             "LAMBDA_TASK_ROOT": str(package),
-            "PYTHONPATH": os.pathsep.join((str(package), str(libraries))),
+            "PYTHONPATH": os.pathsep.join(map(str, (package, libraries, *self.beside))),
             "PYTHONDONTWRITEBYTECODE": "1",  # a function's folder cannot be written
         }
 

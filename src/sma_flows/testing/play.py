@@ -19,7 +19,7 @@ from sma_flows.testing.heard import difference
 from sma_flows.testing.script import ANSWERED, CallScript, Step, shown
 from sma_flows.testing.script_parties import beside
 from sma_flows.testing.session import QUESTIONS, Session, service_of
-from sma_flows.testing.targets import InProcess, Target, Turn
+from sma_flows.testing.targets import InProcess, Rehearsed, Target, Turn
 from sma_flows.testing.visits import Visit
 from sma_flows.testing.world import UnplayableError, World, WorldSpec, world_of
 
@@ -94,6 +94,12 @@ def play_call(
         TargetError: nobody answers at *target*.
     """
     spec = replace(world_of(flow, script), watched=on_visits is not None)
+    if isinstance(target, Rehearsed):
+        world = spec.open()
+        try:
+            return _play(Player(spec, script, target.of(world, spec.values), world, on_turn, recordings), on_visits)
+        finally:
+            world.close()
     if target is not None:
         return _play(Player(spec, script, target, None, on_turn, recordings), on_visits)
     if fresh:
@@ -140,17 +146,19 @@ class Player:
         recordings: Path | None = None,
     ) -> None:
         self.script = script
+        self.flow = spec.flow
         self.world = world
         self.at: Step | None = None
         self.free = False
         self.left_out: list[str] = []
         self.parties = by_value(script.parties, spec.values, "parties")
         self.storage = Storage(Path(script.span.file).parent, spec.root, into=recordings)
+        numbers = (script.to, script.from_, *spec.values.values())
         self.session = Session(
             target,
             spec.plan.flow(spec.flow),
             at=script.at,
-            service=service_of(script.at, (script.to, script.from_, *spec.values.values())),
+            service=service_of(script.at, numbers, f"{spec.flow} {script.name}"),
             switches=script.switches,
             parties=self.parties,
             bots=by_value(script.bots, spec.values, "bots"),
@@ -245,7 +253,8 @@ class Player:
         if script.inputs is None:
             self.phone.dial_in(script.from_, script.to, dict(script.headers))
             return
-        arguments = tuple((name, _text(value)) for name, value in script.inputs.items())
+        given = {"flow": self.flow, **script.inputs}  # which outbound flow is meant: `dial` sends it, too
+        arguments = tuple((name, _text(value)) for name, value in given.items())
         call = OutboundCall(script.to, script.from_, arguments, tuple(script.headers.items()))
         said = script.answer is not None or party_of(self.parties, script.to) is None
         self.phone.dial_out(call, _answering(script.answer) if said else None)

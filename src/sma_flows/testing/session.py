@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sma_flows.plan import FlowPlan
+from sma_flows.protocol.ids import like_uuid
 from sma_flows.runtime.ask import Secret
 from sma_flows.simulator.bots import Bot
 from sma_flows.simulator.driver import Phone
@@ -36,10 +37,13 @@ SITUATIONS: Final = ("in_meeting", "bridged", "recording", "on_hold", "hung_up")
 """What can be expected of a call at one moment, by word."""
 
 
-def service_of(at: datetime, numbers: Sequence[str] = ()) -> Service:
-    """The service around a call that begins *at*; *numbers* belong to the account."""
+def service_of(at: datetime, numbers: Sequence[str] = (), call: str = "") -> Service:
+    """The service around a call that begins *at*; *numbers* belong to the account. *call* makes its id."""
     return Service(
-        started_ms=round(at.timestamp() * 1000), day=f"{at:%Y/%m/%d}", numbers=frozenset(filter(None, numbers))
+        transaction=like_uuid("call", call),
+        started_ms=round(at.timestamp() * 1000),
+        day=f"{at:%Y/%m/%d}",
+        numbers=frozenset(filter(None, numbers)),
     )
 
 

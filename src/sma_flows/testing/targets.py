@@ -12,7 +12,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -21,9 +21,20 @@ from sma_flows.runtime import callstate
 from sma_flows.runtime.ask import Ask
 from sma_flows.runtime.frame import Visit
 from sma_flows.runtime.invoke import Position, handle
-from sma_flows.testing.world import World
+from sma_flows.testing.scripted import REHEARSAL, World, packed, unpacked
 
-__all__ = ["Deployed", "FunctionError", "InProcess", "Invoked", "Target", "TargetError", "Turn", "target_of", "turn_of"]
+__all__ = [
+    "Deployed",
+    "FunctionError",
+    "InProcess",
+    "Invoked",
+    "Rehearsed",
+    "Target",
+    "TargetError",
+    "Turn",
+    "target_of",
+    "turn_of",
+]
 
 INVOKE_PATH: Final = "/2015-03-31/functions/function/invocations"
 """Path of the runtime interface emulator; added to a URL that has no path of its own."""
@@ -159,6 +170,16 @@ class Invoked:
 
     def answer(self, event: str, at_ms: int, now: datetime) -> Turn:  # noqa: ARG002 - its clock is its own
         """See :class:`Target`."""
+        text, failed = self.post(event)
+        return _told(event, text, at_ms, failed)
+
+    def post(self, event: str) -> tuple[str, str]:
+        """The body of the answer, and what the function failed with if it says so in a header.
+
+        Raises:
+            TargetError: nobody is there.
+            FunctionError: no answer, or an HTTP error.
+        """
         request = urllib.request.Request(  # noqa: S310 - http or https, see __init__
             self.url, data=event.encode(), headers={"Content-Type": "application/json"}, method="POST"
         )
@@ -174,7 +195,41 @@ class Invoked:
             if isinstance(error.reason, TimeoutError):
                 raise FunctionError("AWS Lambda client operation timed out.") from None
             raise TargetError(f"nobody answers at {self.url} ({error.reason})") from None
-        return _told(event, text, at_ms, failed)
+        return text, failed
+
+
+class Rehearsed(Invoked):
+    """The built function in a runtime that rehearses (:mod:`sma_flows.testing.rehearsal`): hooks, clock and store are
+    those of the script.
+    """
+
+    scripted = True
+
+    def __init__(self, url: str, timeout_s: float = ANSWER_S) -> None:
+        super().__init__(url, timeout_s)
+        self._values: Mapping[str, str] = {}
+        self._world: World | None = None
+
+    def of(self, world: World, values: Mapping[str, str]) -> Rehearsed:
+        """The same function for one call, with *values* of the environment; *world* sees what hooks do there."""
+        mine = Rehearsed(self.url, self.timeout_s)
+        mine._values, mine._world = dict(values), world
+        return mine
+
+    def answer(self, event: str, at_ms: int, now: datetime) -> Turn:
+        """See :class:`Target`."""
+        if self._world is None:
+            raise TargetError("a rehearsal is of one call: Rehearsed(url).of(world, values)")
+        told = json.loads(event)
+        told[REHEARSAL] = {"world": packed((now, self._values, self._world.stubs, self._world.seen()))}
+        text, failed = self.post(json.dumps(told))
+        answer = json.loads(text) if text.startswith("{") else None
+        seen = answer.pop(REHEARSAL, None) if isinstance(answer, dict) else None
+        if seen is None:
+            return _told(event, text, at_ms, failed)
+        known, spent_ms, later, result = unpacked(seen["world"])
+        self._world.see(known)
+        return replace(turn_of(event, json.dumps(answer), at_ms), delay_ms=spent_ms, later=tuple(later), **result)
 
 
 class Deployed:
