@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from xml.etree import ElementTree
 import click
 from rich.progress import track
 
-from sma_flows.cli.console import WrongUsage, err, exit_with, say_json
+from sma_flows.cli.console import WrongUsage, busy, err, exit_with, say_json
 from sma_flows.cli.cover import Wanted, collector, covered, tell, with_coverage_options, write
 from sma_flows.flow.diagnostics import nearest
 
@@ -40,6 +41,7 @@ Examples:
   sma-flows test flows/calls --fresh                    a new process for each event
   sma-flows test flows/calls --target http://127.0.0.1:9000    the function that answers there
   sma-flows test flows/calls --target lambda:my-function       a deployed one
+  sma-flows test flows/calls --runtime                  the package that would be deployed, in Lambda's own runtime
 
 \b
 Calls are played in virtual time on a model of the telephone service: no network, no credentials, no waiting.
@@ -86,6 +88,7 @@ class _Told:
     "--recordings", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Write recordings here."
 )
 @click.option("--target", metavar="FUNCTION", help="Who answers: a Lambda invoke URL, lambda:NAME, or an ARN.")
+@click.option("--runtime", is_flag=True, help="Build the package, and let it answer in the real Lambda runtime.")
 @click.option("-k", "--filter", "only", multiple=True, metavar="NAME", help="Only calls with this in their name.")
 @with_coverage_options
 def command(
@@ -95,6 +98,7 @@ def command(
     fresh: bool,
     recordings: Path | None,
     target: str | None,
+    runtime: bool,
     only: tuple[str, ...],
     wanted: Wanted,
 ) -> None:
@@ -104,14 +108,18 @@ def command(
     of states, transitions, outcomes and attempts at questions; with --json it stands beside the calls in one object.
     """
     begin = time.perf_counter()
-    if target and (fresh or wanted):
+    if (target or runtime) and (fresh or wanted):
         option = "--fresh" if fresh else "coverage"
-        raise WrongUsage(f"{option} is for flows that answer here: leave it out, or --target.")
+        raise WrongUsage(f"{option} is for flows that answer here: leave it out, or --target or --runtime.")
+    if target and runtime:
+        raise WrongUsage("--target names who answers, and --runtime builds it: leave one of them out.")
     told, calls = _read(_files(paths))
     coverage = collector((file for file, _ in calls), map(Path, paths)) if wanted else None
-    who = _Who(_target(target) if target else None, fresh, coverage, recordings)
     calls = _chosen(calls, only)
-    told += [_played(file, script, who) for file, script in _with_progress(calls, quiet=as_json)]
+    with ExitStack() as stack:
+        built = _runtimes(calls, stack) if runtime else {}
+        who = _Who(_target(target) if target else None, fresh, coverage, recordings, built)
+        told += [_played(file, script, who) for file, script in _with_progress(calls, quiet=as_json)]
     failed = [one for one in told if one.problem]
     if junit is not None:
         _write(junit, told)
@@ -187,6 +195,11 @@ class _Who:
     fresh: bool
     coverage: Coverage | None
     recordings: Path | None
+    built: Mapping[Path, Target]
+
+    def answering(self, file: CallsFile) -> Target | None:
+        """Who answers the calls of a file; None: the flow, here."""
+        return self.built.get(file.flow.parent.resolve(), self.target)
 
     def on_visits(self, file: CallsFile, script: CallScript) -> Callable[[frozenset[Visit]], None] | None:
         if self.coverage is None:
@@ -199,6 +212,24 @@ class _Who:
             return None
         words = re.sub(r"[^a-z0-9]+", "-", script.name.lower()).strip("-")
         return self.recordings / file.path.name.partition(".")[0] / (words or f"line-{script.span.line}")
+
+
+def _runtimes(calls: list[tuple[CallsFile, CallScript]], stack: ExitStack) -> dict[Path, Target]:
+    """A package for each folder of flows, in a runtime of its own until *stack* ends."""
+    from sma_flows.cli.load import load_plan
+    from sma_flows.cli.values import gather_values
+    from sma_flows.deploy.rehearse import rehearsal
+    from sma_flows.errors import BuildError
+
+    found: dict[Path, Target] = {}
+    for folder in dict.fromkeys(file.flow.parent.resolve() for file, _ in calls):
+        try:
+            with busy(f"Building {folder.name}"):
+                values = gather_values((), None, folder, process={})
+                found[folder] = stack.enter_context(rehearsal(load_plan(str(folder)), folder, values))
+        except BuildError as error:
+            raise WrongUsage(f"--runtime: {error}.") from None
+    return found
 
 
 def _target(text: str) -> Target:
@@ -215,7 +246,8 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
     from sma_flows.testing.play import play_call, unplayable_at
     from sma_flows.testing.targets import TargetError
 
-    why_not = unplayable_at(who.target, script)
+    target = who.answering(file)
+    why_not = unplayable_at(target, script)
     if why_not:
         return _Told(str(file.path), script.name, script.span.line, "", 0.0, (why_not,), played=False)
     begin, problem = time.perf_counter(), ""
@@ -225,7 +257,7 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
         played = play_call(
             file.flow,
             script,
-            target=who.target,
+            target=target,
             fresh=who.fresh,
             on_visits=who.on_visits(file, script),
             recordings=who.folder(file, script),
