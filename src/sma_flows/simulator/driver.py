@@ -325,6 +325,7 @@ class Phone:
         heard = self.bot.hear(utterance)
         if heard is None:
             return
+        self._desk.lean("52 words")
         for words in heard.says:
             self._note("output", Hears("LEG-A", "speech", words))
         if heard.result is not None:
