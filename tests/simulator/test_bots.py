@@ -151,6 +151,15 @@ def test_the_threshold_of_the_bot_is_kept(tmp_path: Path) -> None:
     assert talk(made(tmp_path, one, threshold=0.95), "I want to buy it")[0].now.intent == ""
 
 
+def test_many_slots_of_free_words_are_no_riddle(tmp_path: Path) -> None:
+    """Ways to share out the words are not tried one by one: there would be two million."""
+    names = "ABCDEFG"
+    one = intent("Say", " ".join(f"{{{name}}}" for name in names), slots=names)
+    bot = made(tmp_path, (one, [slot(name, "AMAZON.City", required=False) for name in names]))
+    assert result(bot, " ".join(["word"] * 60)).intent == "FallbackIntent"
+    assert result(bot, " ".join(["word"] * 56)).intent == "Say"
+
+
 def test_slots_are_found_among_the_words(cars: Bot) -> None:
     heard = talk(cars, "Please book a small car in New York for five days")[0]
     found = {name: said.interpreted for name, said in heard.now.filled}

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Final
 
 from sma_flows.simulator.bot_export import SlotType
@@ -31,6 +32,7 @@ _PUNCTUATION: Final = re.compile(r"[^\w\s'+@.:/{}-]|(?<!\d)[.:/]|[.:/](?!\w)")
 _APOSTROPHE: Final = re.compile(r"[\u2018\u2019\u02bc]")
 
 
+@lru_cache(maxsize=8192)
 def normal(text: str) -> str:
     """Words as they are compared: small letters, one space, no punctuation but what is part of a number or a name."""
     text = _APOSTROPHE.sub("'", unicodedata.normalize("NFKC", text)).casefold()

@@ -10,7 +10,7 @@ priority, then the confirmation, and an intent ends ReadyForFulfillment.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
@@ -251,20 +251,11 @@ def _ranked(locale: Locale, words: str, today: date) -> list[_Match]:
 
 
 def _scored(sample: _Sample, said: Sequence[str], today: date) -> _Match | None:
-    slots = {f"{{{slot.name}}}": slot for slot in sample.intent.slots}
     literal = len(sample.words)
-    whole = _fitted(sample.parts, said, 0, slots, today, whole=True)
-    if whole is not None:
-        return _Match(1.0, literal, sample.intent, whole[1])
-    if not sample.words:
-        return None  # a sample of slots only means something by itself, not among other words
-    for start in range(1, len(said)) if sample.parts[0] in said or sample.parts[0] in slots else ():
-        inside = _fitted(sample.parts, said, start, slots, today)
-        if inside is not None:
-            return _inside(sample, said, inside[0] - start, literal, inside[1])
-    inside = _fitted(sample.parts, said, 0, slots, today)
-    if inside is not None:
-        return _inside(sample, said, inside[0], literal, inside[1])
+    if sample.words.issubset(said):
+        match = _whole_or_inside(sample, said, today)
+        if match is not None:
+            return match
     shared = len(sample.words.intersection(said))
     if not shared:
         return None
@@ -272,8 +263,23 @@ def _scored(sample: _Sample, said: Sequence[str], today: date) -> _Match | None:
     return _Match(min(alike, 0.9), literal, sample.intent, ())
 
 
-def _inside(sample: _Sample, said: Sequence[str], used: int, literal: int, filled: Filled) -> _Match:
-    return _Match(0.6 + 0.35 * used / len(said), literal, sample.intent, filled)
+def _whole_or_inside(sample: _Sample, said: Sequence[str], today: date) -> _Match | None:
+    """The sample is all that was said, or stands among other words."""
+    slots = {f"{{{slot.name}}}": slot for slot in sample.intent.slots}
+    whole = _fitted(sample.parts, said, 0, slots, today, whole=True)
+    if whole is not None:
+        return _Match(1.0, len(sample.words), sample.intent, whole[1])
+    if not sample.words:
+        return None  # a sample of slots only means something by itself
+    for start in range(len(said)):
+        inside = _fitted(sample.parts, said, start, slots, today)
+        if inside is not None:
+            return _inside(sample, said, inside[0] - start, inside[1])
+    return None
+
+
+def _inside(sample: _Sample, said: Sequence[str], used: int, filled: Filled) -> _Match:
+    return _Match(0.6 + 0.35 * used / len(said), len(sample.words), sample.intent, filled)
 
 
 def _fitted(
@@ -284,18 +290,28 @@ def _fitted(
     today: date,
     *,
     whole: bool = False,
+    dead: set[tuple[int, int]] | None = None,
 ) -> tuple[int, Filled] | None:
-    """Where a sample that begins at *at* ends, and its slots; a slot takes as many words as it can."""
+    """Where a sample that begins at *at* ends, and its slots; a slot takes as many words as it can.
+
+    *dead* are the places (parts that are left, word) from which it was tried in vain.
+    """
     if not parts:
         return (at, ()) if not whole or at == len(said) else None
-    first, rest = parts[0], parts[1:]
-    slot = slots.get(first)
+    dead = set() if dead is None else dead
+    place = (len(parts), at)
+    if place in dead:
+        return None
+    slot = slots.get(parts[0])
     if slot is None:
-        return _fitted(rest, said, at + 1, slots, today, whole=whole) if said[at : at + 1] == [first] else None
-    for end, value in _taken(slot, said, at, today):
-        found = _fitted(rest, said, end, slots, today, whole=whole)
+        ends: Iterable[tuple[int, Filled]] = [(at + 1, ())] if said[at : at + 1] == [parts[0]] else []
+    else:
+        ends = ((end, ((slot.name, value),)) for end, value in _taken(slot, said, at, today))
+    for end, filled in ends:
+        found = _fitted(parts[1:], said, end, slots, today, whole=whole, dead=dead)
         if found is not None:
-            return found[0], ((slot.name, value), *found[1])
+            return found[0], (*filled, *found[1])
+    dead.add(place)
     return None
 
 
