@@ -434,3 +434,22 @@ def test_what_the_world_has_broken_stays_broken() -> None:
     phone = hall.call(hall.join())
     assert told(phone)[1:] == ["ACTION_FAILED JoinChimeMeeting InvalidActionParameter"]
     assert phone.network.world.dead_tokens == {hall.ann.token}
+
+
+def test_a_meeting_that_is_elsewhere_is_open_unless_one_is_strict() -> None:
+    book = Meetings()
+    phone = Phone(
+        Function({"NEW_INBOUND_CALL": reply(join(MeetingId="elsewhere", JoinToken="some-token"))}),
+        around=Attending(book, "call", lambda: 0, strict=False),
+    )
+    phone.dial_in()
+    assert told(phone)[1:] == ["ACTION_SUCCESSFUL JoinChimeMeeting"]
+    phone.hang_up()
+    assert phone.over
+    book.adopt("elsewhere", 0)
+    again = Phone(
+        Function({"NEW_INBOUND_CALL": reply(join(MeetingId="elsewhere", JoinToken="some-token"))}),
+        around=Attending(book, "call", lambda: 0, strict=False),
+    )
+    again.dial_in()
+    assert told(again)[1:] == ["ACTION_FAILED JoinChimeMeeting InvalidActionParameter"]

@@ -32,13 +32,15 @@ class Attending:
     """What :class:`~sma_flows.simulator.driver.Phone` needs to know of meetings, for one call called *name*.
 
     *now_ms* is the clock of the meetings. Connections are called ``NAME LEG-A`` or ``NAME LEG-B``; when the meetings
-    drop one (:meth:`Meetings.dropped`), :func:`thrown_out` is what happens to the call.
+    drop one (:meth:`Meetings.dropped`), :func:`thrown_out` is what happens to the call. A meeting of which *meetings*
+    has never heard does not exist, or without *strict* it is somewhere else: every token opens it.
     """
 
-    def __init__(self, meetings: Meetings, name: str, now_ms: Callable[[], int]) -> None:
+    def __init__(self, meetings: Meetings, name: str, now_ms: Callable[[], int], *, strict: bool = True) -> None:
         self.meetings = meetings
         self.name = name
         self.now_ms = now_ms
+        self._strict = strict
 
     def world(self, network: Network, event: Input) -> World:
         """The world of the network, with the tokens and members of this moment."""
@@ -46,11 +48,12 @@ class Attending:
         dead = frozenset(
             seat.token
             for seat in _seats(network, event)
-            if seat.token in world.dead_tokens or not self.meetings.admits(seat.meeting, seat.token, now)
+            if seat.token in world.dead_tokens
+            or (self._here(seat.meeting) and not self.meetings.admits(seat.meeting, seat.token, now))
         )
-        members = world.attendees
-        if network.joined.startswith("meeting "):
-            members = self.meetings.members(network.joined.removeprefix("meeting "), now)
+        members, (kind, _, meeting) = world.attendees, network.joined.partition(" ")
+        if kind == "meeting" and self._here(meeting):
+            members = self.meetings.members(meeting, now)
         if dead or members is not world.attendees:
             world = replace(world, dead_tokens=dead or world.dead_tokens, attendees=members)
         return world
@@ -64,12 +67,15 @@ class Attending:
             if now.get(tag) != seat:
                 self.meetings.leave(*seat, f"{self.name} {tag}", self.now_ms())
         for tag, seat in now.items():
-            if was.get(tag) == seat:
+            if was.get(tag) == seat or not self._here(seat.meeting):
                 continue
             if self.meetings.admits(*seat, self.now_ms()):
                 self.meetings.join(*seat, f"{self.name} {tag}", self.now_ms())
             else:  # the meeting has ended while the leg was joining
                 self.meetings.drop(f"{self.name} {tag}")
+
+    def _here(self, meeting: str) -> bool:
+        return self._strict or self.meetings.knows(meeting)
 
     def takes(self, output: Output) -> bool:  # noqa: ARG002 - nothing: meetings call nobody
         """See :class:`~sma_flows.simulator.driver.Around`."""

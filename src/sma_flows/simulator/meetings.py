@@ -113,6 +113,7 @@ class Meetings:
         self._made: dict[tuple[str, ...], int] = {}
         self._dropped: list[str] = []
         self._own: set[str] = set()
+        self._made_here: set[str] = set()
 
     # -- meetings --------------------------------------------------------------------------------------------------
 
@@ -141,15 +142,21 @@ class Meetings:
         ident = like_uuid("meeting", self.account, region, token, str(before))
         meeting = Meeting(ident, token, external, region, given, now_ms, now_ms)
         self._meetings[ident] = self._by_token[token] = meeting
+        self._made_here.add(ident)
         self._own.add(ident)
         return meeting
 
     def adopt(self, meeting: str, now_ms: int) -> None:
         """A meeting with this id was made elsewhere and counts as open; one that was made here stays as it is."""
         self._end_what_is_over(now_ms)
-        if meeting.lower() not in self._meetings and meeting.lower() not in self._own:
+        if meeting.lower() not in self._meetings and meeting.lower() not in self._made_here:
+            self._own.add(meeting.lower())
             made = Meeting(meeting, f"adopted {meeting}", meeting, "", {}, now_ms, now_ms)
             self._meetings[meeting.lower()] = self._by_token[made.token] = made
+
+    def knows(self, meeting: str) -> bool:
+        """Whether a meeting with this id was made or adopted here, also if it is over."""
+        return meeting.lower() in self._own
 
     def get(self, meeting: str, now_ms: int) -> Meeting:
         """A meeting that has not ended.
