@@ -95,12 +95,21 @@ def test_what_the_runtime_asks_by_itself_comes_back_from_a_fresh_process() -> No
     assert "meetings.attend" in {ask.port for turn in fresh.turns for ask in turn.asks}
 
 
+def without_ids(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Actions without what the meeting service makes up: there it is the stand-in in SQLite, here the simulated one."""
+    made_up = {"JoinToken", "MeetingId", "AttendeeList"}
+    return [
+        {**one, "Parameters": {name: value for name, value in one["Parameters"].items() if name not in made_up}}
+        for one in actions
+    ]
+
+
 def test_a_call_goes_the_same_over_http_and_says_what_it_cannot_see() -> None:
     flow, one = script("dial-in", "right number and PIN, muted and heard again")
     with lambda_url(function("dial-in")) as url:
         played = play_call(flow, one, target=target_of(url))
     here = play_call(flow, one)
-    assert [turn.actions for turn in played.turns] == [turn.actions for turn in here.turns]
+    assert [without_ids(turn.actions) for turn in played.turns] == [without_ids(turn.actions) for turn in here.turns]
     assert [(turn.before, turn.after) for turn in played.turns] == [(turn.before, turn.after) for turn in here.turns]
     assert played.left_out == ("how often verify_pin ran", "how often open_meeting ran")
 

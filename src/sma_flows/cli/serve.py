@@ -202,13 +202,14 @@ def _function(
     store: str,
 ) -> tuple[Target, Plan, Mapping[str, str]]:
     """Who answers, the plan that names the prompts, and the values of the flow's environment."""
-    from sma_flows.testing.switchboard import Environment, with_meetings
+    from sma_flows.testing.meetings import of_exchange, with_meetings
+    from sma_flows.testing.switchboard import Environment
     from sma_flows.testing.targets import TargetError, target_of
 
     if target is None:
         loaded = load_program(flow, env, env_file, hooks, store)
         return (
-            Environment(loaded.program, with_meetings(loaded.services, exchange)),
+            Environment(loaded.program, with_meetings(loaded.services, of_exchange(exchange))),
             loaded.plan,
             loaded.program.env,
         )

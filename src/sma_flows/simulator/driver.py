@@ -29,6 +29,7 @@ from sma_flows.simulator.messages import (
     Input,
     Key,
     Log,
+    MeetingEnds,
     OutboundCall,
     Output,
     Stored,
@@ -382,6 +383,8 @@ class Phone:
             return leg is not None and leg.status == ("ringing" if isinstance(due.event, Callee) else "Connected")
         if isinstance(due.event, Callee):
             return self._calling
+        if isinstance(due.event, MeetingEnds):
+            return self._desk.joined.startswith("meeting")
         return not isinstance(due.event, BotResult | Utterance) or self._talking
 
     def _leg_of(self, call_id: str) -> Leg | None:

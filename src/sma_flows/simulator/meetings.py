@@ -308,9 +308,13 @@ class Meetings:
 
     def members(self, meeting: str, now_ms: int) -> frozenset[str]:
         """Ids of the attendees of a meeting (rule 51); none when it has ended."""
+        return frozenset(self.roster(meeting, now_ms))
+
+    def roster(self, meeting: str, now_ms: int) -> tuple[str, ...]:
+        """The same in the order in which they were made."""
         self._end_what_is_over(now_ms)
         place = self._meetings.get(meeting.lower())
-        return frozenset(place.attendees) if place is not None else frozenset()
+        return tuple(place.attendees) if place is not None else ()
 
     def join(self, meeting: str, token: str, connection: str, now_ms: int) -> Attendee:
         """Somebody, called *connection*, is in the meeting from now on.

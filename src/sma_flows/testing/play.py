@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sma_flows.errors import SmaFlowsError
+from sma_flows.simulator.meetings import Meetings
 from sma_flows.simulator.messages import BotResult, Callee, HangUp, MeetingEnds, OutboundCall, Talk
 from sma_flows.simulator.parties import Party, party_of
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.wav import NotPlayableError, read_header
 from sma_flows.testing.fresh import Fresh
 from sma_flows.testing.heard import difference
+from sma_flows.testing.meetings import SimulatedMeetings, with_meetings
 from sma_flows.testing.script import ANSWERED, CallScript, Step, shown
 from sma_flows.testing.script_parties import beside
 from sma_flows.testing.session import QUESTIONS, Session, service_of
@@ -163,6 +165,7 @@ class Player:
             parties=self.parties,
             bots=by_value(script.bots, spec.values, "bots"),
             storage=self.storage,
+            meetings=_meetings(world) if world is not None and isinstance(target, InProcess) else None,
             on_turn=on_turn,
         )
         self.phone = self.session.phone
@@ -472,6 +475,13 @@ class Player:
             got = _text(self.session.variables.get(name))
             if got != shown(value):
                 self._fail(f"the variable {name} is {got}, not {shown(value)}")
+
+
+def _meetings(world: World) -> Meetings:
+    """The simulated meetings, as those of a world in this process too."""
+    meetings = Meetings()
+    with_meetings(world.services, SimulatedMeetings(meetings, lambda: round(world.clock.now() * 1000)))
+    return meetings
 
 
 def by_value(given: Mapping[str, T], values: Mapping[str, str], key: str) -> dict[str, T]:

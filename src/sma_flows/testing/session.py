@@ -15,9 +15,12 @@ from typing import Any, Final
 from sma_flows.plan import FlowPlan
 from sma_flows.protocol.ids import like_uuid
 from sma_flows.runtime.ask import Secret
+from sma_flows.simulator.attending import Attending, thrown_out
 from sma_flows.simulator.bots import Bot
 from sma_flows.simulator.driver import Phone
+from sma_flows.simulator.meetings import Meetings
 from sma_flows.simulator.messages import BotResult, Break, Callee, HangUp, Hears, Input, Key, Log, Talk, Update
+from sma_flows.simulator.model import Network
 from sma_flows.simulator.model import World as Service
 from sma_flows.simulator.parties import Parties
 from sma_flows.simulator.storage import Storage
@@ -54,7 +57,8 @@ class Session:
     what the caller heard since it was last cleared, by the names of the flow's prompts; ``lines`` is the transcript,
     without keys and secrets; ``variables`` are the flow's, by full name, as the last event left them; ``trail`` is what
     the call came by in its flow, where that is watched; ``unreachable`` says that there is nobody who answers. *at* is
-    the wall clock when the call begins; *storage* holds the audio files.
+    the wall clock when the call begins; *storage* holds the audio files; *meetings* are those that the flow's services
+    know.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Session:
         parties: Parties = (),
         bots: Sequence[BotResult] | Mapping[str, Bot] = (),
         storage: Storage | None = None,
+        meetings: Meetings | None = None,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> None:
         self.target = target
@@ -92,8 +97,15 @@ class Session:
             parties=parties,
             bots=bots,
             storage=storage,
+            around=self._seated(meetings),
             delay_ms=lambda _event: self._delay_ms,
         )
+
+    def _seated(self, meetings: Meetings | None) -> Attending | None:
+        """What the line needs to know of meetings: nothing where the flow never joins one."""
+        if meetings is None or not any(state.get("do") == "join_meeting" for state in self._plan["states"].values()):
+            return None
+        return _Seated(meetings, self)
 
     # ---- the function ----------------------------------------------------------------------------------------------
 
@@ -282,6 +294,21 @@ class Session:
         """Add a line to the transcript."""
         at = self.phone.now_ms if at_ms is None else at_ms
         self.lines.append(f"{at / 1000:8.1f} s  {words}")
+
+
+class _Seated(Attending):
+    """The meetings of one call alone: who is thrown out of one leaves it at once. Meetings elsewhere are open."""
+
+    def __init__(self, meetings: Meetings, session: Session) -> None:
+        super().__init__(meetings, "the call", lambda: round(session.now.timestamp() * 1000), strict=False)
+        self._session = session
+
+    def moved(self, before: Network, after: Network) -> None:
+        super().moved(before, after)
+        for connection in self.meetings.dropped():
+            event = thrown_out(connection, after)
+            if event is not None:
+                self._session.phone.later(0, event)
 
 
 def welcome_of(actions: Sequence[Mapping[str, Any]]) -> list[str]:

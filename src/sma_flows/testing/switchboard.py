@@ -7,36 +7,30 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sma_flows.errors import ServiceError
 from sma_flows.plan import Plan
-from sma_flows.protocol.ids import digest
 from sma_flows.runtime.ask import Ask, Secret, ServiceReply
 from sma_flows.runtime.invoke import handle
 from sma_flows.runtime.program import Program
 from sma_flows.services.dispatch import LocalServices
-from sma_flows.services.local.meetings import LocalMeetings
-from sma_flows.services.ports import Attendee, SystemClock
+from sma_flows.services.ports import SystemClock
 from sma_flows.simulator.account import Account
 from sma_flows.simulator.api.admin import told
 from sma_flows.simulator.bots import Bot
 from sma_flows.simulator.driver import Entry, Phone
-from sma_flows.simulator.exchange import Exchange, Line, Route
-from sma_flows.simulator.meetings import Wanted
+from sma_flows.simulator.exchange import Line, Route
 from sma_flows.simulator.messages import Deliver, Hears, InboundCall, Key, OutboundCall
 from sma_flows.simulator.model import World
-from sma_flows.simulator.refused import RefusedError
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
 from sma_flows.testing.heard import Ear
 from sma_flows.testing.session import act_in_words, turn_in_words, welcome_of
 from sma_flows.testing.targets import Target, Turn
 
-__all__ = ["Environment", "ExchangeMeetings", "Switchboard", "with_meetings"]
+__all__ = ["Environment", "Switchboard"]
 
 MASK: Final = "***"
 
@@ -90,68 +84,6 @@ class Environment:
             result.values,
             result.fault,
         )
-
-
-class ExchangeMeetings:
-    """The meetings of an exchange as the port of a flow (:class:`~sma_flows.services.ports.Meetings`).
-
-    As with the local stand-in, a meeting that nobody has made here counts as open: it is made when somebody attends.
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._names: dict[str, str] = {}
-
-    def _do(self, what: Callable[[int], Any]) -> Any:
-        try:
-            with self._exchange.together():
-                return what(self._exchange.clock.now_ms())
-        except RefusedError as why:
-            raise ServiceError(f"the meeting service says {why.error}") from None
-
-    def attend(self, meeting: str, token: str, timeout_s: float) -> Attendee:  # noqa: ARG002 - nothing takes time here
-        """Create an attendee whose external id is *token*."""
-
-        def add(now: int) -> Any:
-            self._exchange.meetings.adopt(meeting, now)
-            return self._exchange.meetings.add(meeting, Wanted(token), now)
-
-        made = self._do(add)
-        return Attendee(made.id, made.token)
-
-    def leave(self, meeting: str, attendee: str, timeout_s: float) -> None:  # noqa: ARG002
-        """Delete an attendee; one that is gone already is a success."""
-
-        def remove(now: int) -> None:
-            if attendee in self._exchange.meetings.members(meeting, now):
-                self._exchange.meetings.remove(meeting, attendee, now)
-
-        self._do(remove)
-
-    def roster(self, meeting: str, timeout_s: float) -> Sequence[str]:  # noqa: ARG002
-        """Ids of the attendees, in the order in which they came."""
-        found = self._do(lambda now: tuple(self._exchange.meetings.get(meeting, now).attendees))
-        return tuple(found)
-
-    def open(self, name: str, region: str, timeout_s: float) -> str:  # noqa: ARG002
-        """Id of the meeting called *name*, made if there is none."""
-        token = digest(name)[:32]
-        where = region or self._exchange.base.region
-        made = self._do(lambda now: self._exchange.meetings.create(token, token, where, now))
-        self._names[name] = str(made.id)
-        return str(made.id)
-
-    def find(self, name: str, timeout_s: float) -> str | None:  # noqa: ARG002
-        """Id of the open meeting called *name*."""
-        living = self._do(lambda now: {one.id for one in self._exchange.meetings.living(now)})
-        known = self._names.get(name)
-        return known if known in living else None
-
-    def close(self, name: str, timeout_s: float) -> None:
-        """End the meeting called *name*; none of that name is a success."""
-        known = self.find(name, timeout_s)
-        if known is not None:
-            self._do(lambda now: self._exchange.meetings.delete(known, now))
 
 
 class Switchboard:
@@ -271,10 +203,3 @@ class _Scribe:
         line = f"{entry.at_ms / 1000:8.1f} s  {words}"
         self.lines.append(line)
         self._on_line(line)
-
-
-def with_meetings(services: LocalServices, exchange: Exchange) -> LocalServices:
-    """The services of a flow whose meetings are those of an exchange, unless they are elsewhere (AWS)."""
-    if isinstance(services.ports.meetings, LocalMeetings):
-        services.ports = replace(services.ports, meetings=ExchangeMeetings(exchange))
-    return services
