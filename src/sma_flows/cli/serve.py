@@ -50,11 +50,7 @@ Below /_sma/ of the address: calls with their transcripts, callers, keys, faults
 Ctrl-C ends it. Exit codes: 0 ended, 1 the flow cannot run, 2 wrong usage.
 """
 
-SERVICES: Final = tuple(
-    f"CHIME_SDK_{name}" for name in ("VOICE", "MEETINGS", "MESSAGING", "IDENTITY", "MEDIA_PIPELINES")
-)
 NUMBER: Final = re.compile(r"\+[1-9]\d{1,14}")
-UNLIMITED: Final = 1_000_000
 LOOK_S: Final = 0.2
 """Real seconds between two looks for Ctrl-C while nothing happens."""
 
@@ -135,12 +131,13 @@ def command(
     from sma_flows.simulator.api.plane import ControlPlane
     from sma_flows.simulator.api.server import serving
     from sma_flows.simulator.clock import RunningClock
-    from sma_flows.simulator.exchange import Exchange, Quotas, running
+    from sma_flows.simulator.exchange import Exchange, running
     from sma_flows.simulator.meetings import Meetings
     from sma_flows.simulator.model import World
     from sma_flows.simulator.parties import Party, party_of
     from sma_flows.simulator.storage import Storage
     from sma_flows.simulator.switches import SwitchError, Switches
+    from sma_flows.testing.control import UNLIMITED
     from sma_flows.testing.switchboard import Switchboard
 
     started = read_time(at) if at else datetime.now(UTC)
@@ -156,7 +153,7 @@ def command(
         lambda application, number: board.route(application, number),
         clock=RunningClock(speed),
         world=world,
-        quotas=Quotas(UNLIMITED, UNLIMITED, UNLIMITED) if no_quotas else Quotas(),
+        quotas=UNLIMITED if no_quotas else None,
         meetings=Meetings(account=world.account, after_end=chosen.same_meeting_token_after_end),
         party=lambda number: party_of(people, number) or Party(),
         on_entry=lambda line, entry: board.see(line, entry),
@@ -267,10 +264,11 @@ def _numbers(world: World, given: tuple[str, ...], values: Mapping[str, str]) ->
 @contextmanager
 def _reachable(url: str, region: str) -> Iterator[None]:
     """Clients of the hooks, in this process, find the simulated service too."""
-    wanted = {f"AWS_ENDPOINT_URL_{name}": url for name in SERVICES}
-    if not {"AWS_ACCESS_KEY_ID", "AWS_PROFILE"} & set(os.environ):
-        wanted |= {"AWS_ACCESS_KEY_ID": "simulated", "AWS_SECRET_ACCESS_KEY": "simulated"}
-    wanted["AWS_DEFAULT_REGION"] = region
+    from sma_flows.testing.control import environment_of
+
+    wanted = environment_of(url, region)
+    if "AWS_PROFILE" in os.environ:
+        wanted = {name: value for name, value in wanted.items() if "ACCESS_KEY" not in name}
     set_here = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(set_here)
     try:

@@ -98,6 +98,7 @@ class Line(Attending):
         self.began_ms = exchange.clock.now_ms()
         self.done = threading.Event()
         self.seen = 0
+        self.counted = 0
         self.due: int | None = None
         self._exchange = exchange
         self.phone = route.phone(world, self)
@@ -112,7 +113,7 @@ class Line(Attending):
     def world(self, network: Network, event: Input) -> World:
         """See :class:`~sma_flows.simulator.driver.Around`."""
         world = super().world(network, event)
-        others = max(0, self._exchange.active - self.legs)
+        others = self._exchange.active - self.counted
         return world if world.calls >= others else replace(world, calls=others)
 
     def takes(self, output: Output) -> bool:
@@ -177,6 +178,7 @@ class Exchange:
         self._updates = Rate(self.quotas.updates_per_s)
         self._threads = False
         self._together = 0
+        self._legs = 0
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
@@ -278,7 +280,7 @@ class Exchange:
     @property
     def active(self) -> int:
         """Active calls as the quota counts them."""
-        return sum(line.legs for line in self._active.values())
+        return self._legs
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -397,6 +399,8 @@ class Exchange:
             self._pushed += 1
             heapq.heappush(self._heap, (due, self._pushed, line))
         line.due = due
+        legs = 0 if phone.over else line.legs
+        self._legs, line.counted = self._legs + legs - line.counted, legs
         if phone.over and self._active.pop(line.transaction, None) is not None:
             line.done.set()
             if len(self._lines) - len(self._active) > KEPT:
