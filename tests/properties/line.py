@@ -2,7 +2,8 @@
 
 It fabricates events as the service sends them (contract sections 1 and 3) from the actions that really came back, and
 leaves every choice (does this action work, what is pressed) to a :class:`Chooser`. It is deliberately a second reading
-of the contract: nothing of the package is used except the front door it tests.
+of the contract: nothing of the package is used except the front door it tests. ``test_second_reading.py`` compares it
+with the simulator.
 """
 
 from __future__ import annotations

@@ -70,6 +70,7 @@ class NetworkPlayer:
         self.refused: list[str] = []
         self.lost = CLEANED_AGAIN in self.switches.items()
         self.overlaps = 0
+        self.transaction = ""
         self.services = StubServices(script.stubs)
         self.lines: dict[int, Line] = {}
         self.records: list[Record] = []
@@ -122,7 +123,7 @@ class NetworkPlayer:
         if number not in self.lines:
             begun = max((line.now for line in self.lines.values()), default=self.script.at)
             world = World(
-                transaction=letters(f"{self.script.name}/{number}"),
+                transaction=self.transaction or letters(f"{self.script.name}/{number}"),
                 started_ms=round(begun.timestamp() * 1000),
                 day=f"{begun:%Y/%m/%d}",
                 numbers=OWN,
@@ -461,7 +462,7 @@ class NetworkPlayer:
             step.error or "SystemException",
             step.message or "System error while running action",
             "error" if step.shape == "error" else "pair",
-            leg.call_id if leg is not None else next(iter(step.match.values()), ""),
+            next(iter(step.match.values()), leg.call_id if leg is not None else ""),
             running,
         )
 

@@ -17,6 +17,21 @@ def test_a_broken_action_fails_once_with_the_given_error() -> None:
     assert line.events[1]["ActionData"]["ErrorMessage"] == "Too much."
 
 
+def test_an_action_that_breaks_has_begun_and_answers_the_call_like_others() -> None:
+    status = []
+    for broken in (True, False):
+        line = phone({"NEW_INBOUND_CALL": reply(speak(""))})  # without words it fails by itself
+        if broken:
+            line.send(Break(("Speak",)))
+        line.dial_in()
+        status.append(line.events[1]["CallDetails"]["Participants"][0]["Status"])
+    assert status == ["Connected", "Connected"]
+    refused = phone({"NEW_INBOUND_CALL": reply(hangup())})
+    refused.send(Break(("Hangup",)))
+    refused.dial_in()
+    assert "Status" not in refused.events[1]["CallDetails"]["Participants"][0]
+
+
 def test_a_break_waits_for_an_action_of_its_types() -> None:
     line = phone({"NEW_INBOUND_CALL": reply(speak(), play()), "ACTION_FAILED": reply(hangup())})
     line.send(Break(("PlayAudio", "StartBotConversation"), "InvalidAudioSource"))

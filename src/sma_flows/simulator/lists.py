@@ -65,16 +65,12 @@ def _begin(desk: Desk, sent: Sent) -> None:
         desk.lean("16")
         _finish(desk, Running(sent, fallback.tag, ""), bad("CallId or ParticipantTag parameter for action is invalid"))
         return
-    if desk.breaks:
-        fault = desk.broken(sent)
-        if fault is not None:
-            _finish(desk, Running(sent, leg.tag, ""), fault)
-            return
-    if kind == "Hangup":  # rule 58
+    fault = desk.broken(sent) if desk.breaks else None
+    if kind == "Hangup" and fault is None:  # rule 58
         desk.lean("58")
         _hang_up(desk, sent, leg)
         return
-    if not leg.connected:
+    if not leg.connected and kind != "Hangup":  # also when it then fails, for whatever cause
         desk.cancel("unanswered")
         if kind in ANSWERS:  # rule 13
             desk.lean("13")
@@ -84,9 +80,9 @@ def _begin(desk: Desk, sent: Sent) -> None:
             desk.lean("13 quiet")
             if desk.switches.pause_answers == "yes":
                 leg = desk.answer_leg(leg)
-    outcome = START[kind](desk, sent, leg)
+    outcome = fault or START[kind](desk, sent, leg)
     if outcome is not None:
-        if isinstance(outcome, Failed):
+        if isinstance(outcome, Failed) and fault is None:
             desk.lean("7")
         desk.stop()
         _finish(desk, Running(sent, leg.tag, ""), outcome)

@@ -405,11 +405,17 @@ class RecordCallNode(Node):
         return frame.leave(self, "done")
 
     def failure(self, frame: Frame) -> str | None:
-        """A start that failed leaves nothing to stop."""
+        """A start that failed leaves nothing to stop.
+
+        If not the start itself failed but something in front of it, nothing of this state has been run (rule 19). The
+        caller's leg is recorded first: when that fails, the other leg's start has not been run either.
+        """
+        event = frame.event
         if self.state["op"] == "start":
+            own = event.action == self.TYPES["start"]
+            never = {event.leg} if own and event.leg == "B" else {"A", *frame.legs(self.state.get("leg", "A"))}
             running = dict(frame.vars.get("@rec") or {})
-            running.pop(frame.event.leg or "A", None)
-            frame.vars["@rec"] = running
+            frame.vars["@rec"] = {leg: status for leg, status in running.items() if leg not in never}
         return frame.leave(self, "failed")
 
 
