@@ -157,7 +157,7 @@ SHOWN_BY = {
     "interrupt_on_digits": "A07a",
     "meeting_hangup_event": "meetings-leave-and-join",
     "meeting_second_hangup": "A08a",
-    "pause_answers": "A15-welcome-fails",
+    "pause_answers": "long-wait",
     "sequence_start": "A01a",
     "status_before_answer": "A01a",
 }
