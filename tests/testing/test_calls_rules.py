@@ -28,6 +28,13 @@ states:
   ask: {gather: number, prompt: ask, next: {done: end, no_input: end, no_match: end, failed: end}}
   end: {hangup: normal}
 """
+TALK = """sma_flow: 1
+name: talk
+entry: inbound
+start: talk
+states:
+  talk: {bot: env.BOT, next: {other: hangup, failed: hangup}}
+"""
 PROMPTS = """sma_prompts: 1
 default: en-US
 locales: {en-US: {voice: Joanna}}
@@ -45,7 +52,13 @@ def cases() -> list[Any]:
 
 
 def written(case: dict[str, Any], folder: Path) -> Path:
-    files = {"line.yaml": FLOW, "prompts.yaml": PROMPTS, **case.get("files", {}), "x.calls.yaml": case["calls"]}
+    files = {
+        "line.yaml": FLOW,
+        "talk.yaml": TALK,
+        "prompts.yaml": PROMPTS,
+        **case.get("files", {}),
+        "x.calls.yaml": case["calls"],
+    }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, "utf-8")

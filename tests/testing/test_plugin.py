@@ -124,6 +124,25 @@ def test_a_flow_that_does_not_compile_is_a_finding(folder: Path) -> None:
     assert "SF201" in result.output
 
 
+def test_a_call_that_does_not_fit_its_flow_is_a_finding_before_it_is_played(folder: Path) -> None:
+    path = calls(folder, "[thank, text]")
+    result = run(path)
+    assert result.exit_code == 1
+    assert "error[SF521] the flow never says 'thank' (unknown-prompt-of-call)" in result.output
+    assert "= help: did you mean 'thanks'?" in result.output
+    assert "0 calls played" in result.output
+    done = pytest_on(path)
+    assert (done.returncode, "error[SF521]" in done.stdout) == (2, True)
+
+
+def test_a_warning_is_a_note_and_the_call_is_played(folder: Path) -> None:
+    path = calls(folder, "thanks\n      - update: {kind: notice}")
+    result = run(path)
+    assert result.exit_code == 0
+    assert "no update of the flow is like this (the flow has no updates)" in result.output
+    assert "all as written" in result.output
+
+
 def test_no_calls_at_all_is_wrong_usage(tmp_path: Path) -> None:
     assert run(tmp_path).exit_code == 2
     assert run(tmp_path / "no.calls.yaml").exit_code == 2

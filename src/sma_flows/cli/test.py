@@ -161,18 +161,21 @@ def _files(paths: tuple[str, ...]) -> list[Path]:
 
 
 def _read(files: list[Path]) -> tuple[list[_Told], list[tuple[CallsFile, CallScript]]]:
-    from sma_flows.testing.script import load_calls
+    from sma_flows.testing.check import checked_calls
     from sma_flows.testing.script import told as words_of
 
     told: list[_Told] = []
     calls: list[tuple[CallsFile, CallScript]] = []
     for path in files:
-        file, found = load_calls(path)
+        file, found = checked_calls(path)
         if file is None:
             line = found[0].span.line if found else 1
             told.append(_Told(str(path), "", line, words_of(found), 0.0))
-        else:
-            calls += [(file, script) for script in file.calls]
+            continue
+        calls += [(file, script) for script in file.calls]
+        for one in found:
+            words = f"{one.span.file}:{one.span.line}: {one.message} ({one.help})"
+            told.append(_Told(str(path), "", one.span.line, "", 0.0, notes=(words,)))
     return told, calls
 
 

@@ -23,6 +23,19 @@ LABELS: Final = {
     "SF511": "cannot be expected",
     "SF512": "no party is like this",
     "SF513": "no bot that can be talked to",
+    "SF520": "cannot be called",
+    "SF521": "never said",
+    "SF522": "no such hook",
+    "SF523": "no such outcome",
+    "SF524": "not what the hook gives",
+    "SF525": "no such state",
+    "SF526": "never so",
+    "SF527": "nothing will happen",
+    "SF528": "no such input",
+    "SF529": "the flow will hang up",
+    "SF530": "the other way",
+    "SF531": "no occasion for it",
+    "SF532": "never read",
 }
 
 

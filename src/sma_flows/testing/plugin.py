@@ -45,9 +45,10 @@ class CallsItems(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """One item per call."""
-        from sma_flows.testing.script import load_calls, near, told
+        from sma_flows.testing.check import checked_calls
+        from sma_flows.testing.script import near, told
 
-        file, found = load_calls(near(self.path))
+        file, found = checked_calls(near(self.path))
         if file is None:
             raise UnreadableError(told(found))
         for script in file.calls:

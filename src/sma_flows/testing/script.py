@@ -25,7 +25,20 @@ from sma_flows.testing.script_bots import Bot, read_bot, read_bot_name
 from sma_flows.testing.script_parties import Party, read_party, read_party_name, read_spoken
 from sma_flows.testing.stubs import StubError, reaction, seconds
 
-__all__ = ["CallScript", "CallsFile", "Step", "load_calls", "near", "read_calls", "sources_of", "step_of", "told"]
+__all__ = [
+    "CallScript",
+    "CallsFile",
+    "Step",
+    "entries",
+    "load_calls",
+    "near",
+    "plain",
+    "read_calls",
+    "shown",
+    "sources_of",
+    "step_of",
+    "told",
+]
 
 SOME_DAY: Final = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 """The clock of a call that names no time: a Friday, ten in the morning in New York."""
@@ -279,7 +292,7 @@ class _Reader:
     def _stubs(self, node: Node | None, key: str) -> dict[str, Any]:
         """The stubs of a call or of the file; each reply must be one."""
         stubs = _mapping(node, key)
-        for _, value in _entries(node):
+        for _, value in entries(node):
             for item in value.items if isinstance(value, Seq) else (value,):
                 try:
                     reaction(plain(item))
@@ -291,7 +304,7 @@ class _Reader:
         """Those that can be; the others are told."""
         _mapping(node, key)
         parties = {}
-        for name, value in _entries(node):
+        for name, value in entries(node):
             who, party = self._try("", read_party_name, name), self._try(None, read_party, value)
             if who and party is not None:
                 parties[who] = party
@@ -301,7 +314,7 @@ class _Reader:
         """Those that can be talked to; the others are told."""
         _mapping(node, key)
         bots = {}
-        for name, value in _entries(node):
+        for name, value in entries(node):
             who, bot = self._try("", read_bot_name, name), self._try(None, read_bot, value)
             if who and bot is not None:
                 bots[who] = bot
@@ -310,7 +323,7 @@ class _Reader:
     def _switches(self, node: Node | None, key: str) -> dict[str, str]:
         """Those that exist; the others are told."""
         good = _mapping(node, key)
-        for name, value in _entries(node):
+        for name, value in entries(node):
             try:
                 Switches().having({name.text: plain(value)})
             except SwitchError as error:
@@ -347,7 +360,8 @@ class _Reader:
 # ---- the parts of a call -------------------------------------------------------------------------------------------
 
 
-def _entries(node: Node | None) -> tuple[tuple[Scalar, Node], ...]:
+def entries(node: Node | None) -> tuple[tuple[Scalar, Node], ...]:
+    """The entries of a map; none of anything else."""
     return node.entries if isinstance(node, Mapping_) else ()
 
 

@@ -29,7 +29,7 @@ from sma_flows.services.jobs import job_of, result_of, work_of
 from sma_flows.services.ports import SystemClock
 from sma_flows.testing.stubs import Reaction, reaction
 
-__all__ = ["REHEARSAL", "STORES", "CallClock", "World", "packed", "unpacked"]
+__all__ = ["REHEARSAL", "STORES", "CallClock", "World", "packed", "typed", "unpacked"]
 
 STORES: Final = "SMA_FLOWS_REHEARSAL_STORES"
 """Environment value of a rehearsal: a folder for the stores of the calls. Several processes may share it."""
@@ -190,7 +190,7 @@ class World:
                 raise PlanError("no such outcome")
             types = outcomes[turn.outcome] or {}
             return Reply(
-                turn.outcome, **{key: _typed(value, types.get(key) or {}) for key, value in turn.values.items()}
+                turn.outcome, **{key: typed(value, types.get(key) or {}) for key, value in turn.values.items()}
             )
 
         return run
@@ -211,10 +211,10 @@ class World:
         return reaction(stub[min(turn, len(stub) - 1)])
 
 
-def _typed(value: Any, kind: Mapping[str, Any]) -> Any:
+def typed(value: Any, kind: Mapping[str, Any]) -> Any:
     """A stub's text as the declared type of a hook result."""
     if isinstance(value, list):
-        return [_typed(item, kind.get("item") or {}) for item in value]
+        return [typed(item, kind.get("item") or {}) for item in value]
     if kind.get("t") == "number":
         return int(value)
     if kind.get("t") == "boolean":
