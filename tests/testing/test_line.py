@@ -121,6 +121,16 @@ def test_what_a_step_cannot_be_given_is_told(call: Caller) -> None:
     line.hang_up()
 
 
+def test_a_strict_call_is_looked_at_when_it_is_over() -> None:
+    caller = Caller([ROOT])
+    line = caller(DIAL_IN, strict=["10"])
+    line.silence(3)
+    line.silence(3)
+    line.expect("hung_up")
+    with pytest.raises(CallFailedError, match="leans on what nobody has documented or seen"):
+        caller.close()
+
+
 def test_a_flow_that_is_not_there_is_told(call: Caller) -> None:
     with pytest.raises(UnplayableError, match=r"there is no flow 'flows/dialin\.yaml'"):
         call("flows/dialin.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from sma_flows.runtime.invoke import Result, handle
+from sma_flows.simulator.fidelity import facts
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.wav import file_of
 from sma_flows.testing.play import CallFailedError, Played, play_call
@@ -158,6 +160,19 @@ def test_the_question_that_is_being_asked_can_fail(folder: Path) -> None:
 
 def test_silence(folder: Path) -> None:
     play(folder, "- silence: 1x\n- hear: sorry\n- expect: hung_up")
+
+
+def test_a_strict_call_fails_with_what_it_leans_on(folder: Path) -> None:
+    steps = '- press: "1111"\n- hear: [{text: "Guests: 2"}, sorry]'
+    error = fails(folder, steps, more="strict: true")
+    first, *doubts = error.why.splitlines()
+    assert first == "the call leans on what nobody has documented or seen"
+    assert "    inferred: [report Speak] Reports as the last of its list only." in doubts
+    names = [line.partition("[")[2].partition("]")[0] for line in doubts]
+    assert all(fact.source in ("inferred", "unknown") for fact in facts(names))
+    assert len(facts(names)) == len(names)
+    play(folder, steps, more=f"strict: {json.dumps(names)}")
+    assert fails(folder, steps, more=f"strict: {json.dumps(names[1:])}").why.splitlines()[1:] == doubts[:1]
 
 
 def test_a_script_that_ends_before_the_call_hangs_up(folder: Path) -> None:

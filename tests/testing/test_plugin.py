@@ -170,6 +170,15 @@ def test_pytest_shows_the_transcript_of_a_failed_call(folder: Path) -> None:
     assert "Traceback" not in done.stdout
 
 
+def test_strict_sources_fail_a_call_that_leans_on_doubtful_behaviour(folder: Path) -> None:
+    path = calls(folder, "thanks")
+    result = run(path, "--strict-sources")
+    assert result.exit_code == 1
+    assert "the call leans on what nobody has documented or seen\n    inferred: [report Speak]" in result.output
+    done = pytest_on(path, "--flow-strict-sources")
+    assert (done.returncode, "inferred: [report Speak]" in done.stdout) == (1, True)
+
+
 def test_pytest_shows_what_is_wrong_in_a_calls_file(folder: Path) -> None:
     done = pytest_on(calls(folder, "[{word: x}]"))
     assert done.returncode == 2

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sma_flows.testing.script import STEP_KEYS, CallsFile, load_calls, read_calls, seconds, told
+from sma_flows.testing.script import CallsFile, load_calls, read_calls, told
+from sma_flows.testing.script_steps import STEP_KEYS
+from sma_flows.testing.stubs import seconds
 
 HEAD = "flow: dial-in.yaml\ncalls:\n  - call: one\n"
 

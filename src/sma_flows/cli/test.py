@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ Examples:
   sma-flows test flows/calls --coverage                 what no call has come by, and what to write
   sma-flows test flows/calls --coverage-html build/coverage    the same in colours, for a browser
   sma-flows test flows/calls --fail-under 100           for a build server, too
+  sma-flows test flows/calls --strict-sources           lean on nothing that nobody has documented or seen
   sma-flows test flows/calls --fresh                    a new process for each event
   sma-flows test flows/calls --target http://127.0.0.1:9000    the function that answers there
   sma-flows test flows/calls --target lambda:my-function       a deployed one
@@ -89,6 +90,7 @@ class _Told:
 )
 @click.option("--target", metavar="FUNCTION", help="Who answers: a Lambda invoke URL, lambda:NAME, or an ARN.")
 @click.option("--runtime", is_flag=True, help="Build the package, and let it answer in the real Lambda runtime.")
+@click.option("--strict-sources", is_flag=True, help="Fail calls that lean on inferred or unknown behaviour.")
 @click.option("-k", "--filter", "only", multiple=True, metavar="NAME", help="Only calls with this in their name.")
 @with_coverage_options
 def command(
@@ -99,6 +101,7 @@ def command(
     recordings: Path | None,
     target: str | None,
     runtime: bool,
+    strict_sources: bool,
     only: tuple[str, ...],
     wanted: Wanted,
 ) -> None:
@@ -115,7 +118,7 @@ def command(
         raise WrongUsage("--target names who answers, and --runtime builds it: leave one of them out.")
     told, calls = _read(_files(paths))
     coverage = collector((file for file, _ in calls), map(Path, paths)) if wanted else None
-    calls = _chosen(calls, only)
+    calls = [(file, _strict(script) if strict_sources else script) for file, script in _chosen(calls, only)]
     with ExitStack() as stack:
         built = _runtimes(calls, stack) if runtime else {}
         who = _Who(_target(target) if target else None, fresh, coverage, recordings, built)
@@ -177,6 +180,11 @@ def _read(files: list[Path]) -> tuple[list[_Told], list[tuple[CallsFile, CallScr
             words = f"{one.span.file}:{one.span.line}: {one.message} ({one.help})"
             told.append(_Told(str(path), "", one.span.line, "", 0.0, notes=(words,)))
     return told, calls
+
+
+def _strict(script: CallScript) -> CallScript:
+    """The call, which may lean on nothing doubtful but what it names itself."""
+    return replace(script, strict=script.strict or frozenset())
 
 
 def _chosen(calls: list[tuple[CallsFile, CallScript]], only: tuple[str, ...]) -> list[tuple[CallsFile, CallScript]]:

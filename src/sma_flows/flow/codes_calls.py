@@ -125,6 +125,15 @@ CODES: Final[tuple[Code, ...]] = (
         "bots: {env.BOT_ALIAS: reception.zip}",
     ),
     Code(
+        "SF514",
+        "wrong-strictness",
+        "error",
+        "`strict` names something that the ledger of the simulated service does not have.",
+        "A strict call leans on nothing that is inferred or unknown, but the entries that it names.",
+        "strict: [report Speek]",
+        "strict: [report Speak]     # or true",
+    ),
+    Code(
         "SF520",
         "wrong-flow-of-calls",
         "error",

@@ -229,6 +229,7 @@ class Caller:
         switches: Mapping[str, str] | None = None,
         parties: Mapping[str, object] | None = None,
         bots: Mapping[str, object] | None = None,
+        strict: bool | Sequence[str] | None = None,
     ) -> Line:
         """A new call to *flow*, a path from the folder of the test or from the root of the project.
 
@@ -253,6 +254,7 @@ class Caller:
             "switches": switches,
             "parties": parties,
             "bots": bots,
+            "strict": strict,
         }
         path = self._found(Path(flow))
         given = {key: _plain(value) for key, value in keys.items() if value is not None}

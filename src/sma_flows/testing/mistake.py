@@ -23,6 +23,7 @@ LABELS: Final = {
     "SF511": "cannot be expected",
     "SF512": "no party is like this",
     "SF513": "no bot that can be talked to",
+    "SF514": "nothing that can be strict",
     "SF520": "cannot be called",
     "SF521": "never said",
     "SF522": "no such hook",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sma_flows.errors import SmaFlowsError
+from sma_flows.simulator.fidelity import doubts
 from sma_flows.simulator.meetings import Meetings
 from sma_flows.simulator.messages import BotResult, Callee, HangUp, MeetingEnds, OutboundCall, Talk
 from sma_flows.simulator.parties import Party, party_of
@@ -245,7 +246,8 @@ class Player:
     def _fail(self, why: str) -> None:
         step = self.at
         span = step.span if step else self.script.span
-        lines = [*self.session.lines, f"{'>>>':>10}  {step or self.script.name}: {why}"]
+        first = why.partition("\n")[0]
+        lines = [*self.session.lines, f"{'>>>':>10}  {step or self.script.name}: {first}"]
         raise CallFailedError(f"{span.file}:{span.line}", str(step or self.script.name), why, lines)
 
     # ---- begin and end ---------------------------------------------------------------------------------------------
@@ -292,6 +294,7 @@ class Player:
         if not self.phone.over:
             self._fail("stuck: everybody has left, and the call is not over")
         self._totals(self.script.expect if totals is None else totals)
+        self._sources()
 
     def _totals(self, wanted: Mapping[str, Any]) -> None:
         if "ends_in" in wanted and wanted["ends_in"] not in self.session.last_states:
@@ -301,6 +304,16 @@ class Player:
         self._variables(wanted.get("var", {}))
         if "secrets_seen" in wanted:
             self._secrets()
+
+    def _sources(self) -> None:
+        """A strict call may lean on nothing that nobody has documented or seen."""
+        accepted = self.script.strict
+        if accepted is None:
+            return
+        found = [fact for fact in doubts(self.phone.leaned_on()) if fact.key not in accepted]
+        if found:
+            lines = [f"{fact.source}: [{fact.key}] {fact.says}" for fact in found]
+            self._fail("\n    ".join(["the call leans on what nobody has documented or seen", *lines]))
 
     def _secrets(self) -> None:
         sinks = [*self.session.lines, *(turn.response for turn in self.session.turns)]

@@ -6,6 +6,7 @@ Nothing heavy is loaded before there is a call.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,10 @@ class CallItem(pytest.Item):
         from sma_flows.testing.play import play_call
 
         on_visits = _collector(self)
-        play_call(self.flow, self.script, on_visits=on_visits and partial(on_visits, self.flow))
+        script = self.script
+        if self.config.getoption("--flow-strict-sources"):
+            script = replace(script, strict=script.strict or frozenset())
+        play_call(self.flow, script, on_visits=on_visits and partial(on_visits, self.flow))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The transcript with the first difference, without a traceback."""
@@ -120,7 +124,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of coverage, as `sma-flows test` has them."""
-    group = parser.getgroup("sma-flows", "coverage of flows by calls")
+    group = parser.getgroup("sma-flows", "calls of flows")
+    group.addoption(
+        "--flow-strict-sources", action="store_true", help="Fail calls that lean on inferred or unknown behaviour."
+    )
     group.addoption("--flow-coverage", action="store_true", help="Tell what no call has come by, and what to write.")
     group.addoption("--flow-coverage-html", metavar="DIR", help="Write a page for each flow, with its diagram.")
     group.addoption("--flow-lcov", metavar="FILE", help="Write coverage of flows as LCOV.")

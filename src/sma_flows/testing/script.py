@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,11 +17,21 @@ from typing import Any, Final
 from sma_flows.flow.diagnostics import Diagnostic, did_you_mean, limited, render_text, report
 from sma_flows.flow.nodes import Document, Mapping_, Node, Scalar, Seq, Span
 from sma_flows.flow.source import load_document, load_text
+from sma_flows.simulator.fidelity import ledger
 from sma_flows.simulator.switches import CHOICES, SwitchError, Switches
 from sma_flows.testing.mistake import LABELS, finding
 from sma_flows.testing.mistake import Mistake as _Mistake
 from sma_flows.testing.script_bots import Bot, read_bot, read_bot_name
-from sma_flows.testing.script_parties import Party, read_party, read_party_name, read_spoken
+from sma_flows.testing.script_parties import Party, read_party, read_party_name
+from sma_flows.testing.script_steps import (
+    Step,
+    entries,
+    plain,
+    read_counts,
+    read_map,
+    read_step,
+    shown,
+)
 from sma_flows.testing.stubs import StubError, reaction, seconds
 
 __all__ = [
@@ -49,44 +58,12 @@ ANSWERED: Final = ("answers", 7.0)
 CALLER: Final = "+14155550123"
 OWN_NUMBER: Final = "+12065550199"
 
-FILE_KEYS: Final = ("flow", "env", "from", "to", "at", "stub", "switches", "parties", "bots", "calls")
+FILE_KEYS: Final = ("flow", "env", "from", "to", "at", "stub", "switches", "parties", "bots", "strict", "calls")
 CALL_KEYS: Final = (
     "call", "from", "to", "headers", "at", "inputs", "answer", "env", "stub", "switches", "parties", "bots",
-    "script", "expect",
+    "strict", "script", "expect",
 )  # fmt: skip
-STEP_KEYS: Final = (
-    "hear", "press", "silence", "speak", "bot", "say_to_bot", "callee", "callee_press", "meeting", "update", "wait",
-    "fail", "repeat", "hangup", "expect",
-)  # fmt: skip
-SITUATIONS: Final = ("in_meeting", "bridged", "recording", "on_hold", "hung_up")
 CALL_TOTALS: Final = ("ends_in", "calls", "secrets_seen", "var")
-SAYING: Final = ("say", "play", "gather", "menu")
-"""Verbs whose actions say prompts."""
-
-FAILING: Final = (
-    *SAYING, "wait", "record", "bridge", "join_meeting", "bot", "mute", "voice_focus", "send_digits", "record_call",
-    "hangup",
-)  # fmt: skip
-"""Verbs whose next action the service can be told to fail."""
-
-CALLEE: Final = ("answers", "no_answer", "busy", "hangs_up")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a call: ``kind`` is its word, ``value`` what belongs to it as plain lists, maps and texts."""
-
-    kind: str
-    value: Any
-    span: Span
-
-    @property
-    def where(self) -> str:
-        """``file:line`` of the step."""
-        return f"{self.span.file}:{self.span.line}"
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {shown(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +72,8 @@ class CallScript:
 
     ``answer`` is for outbound calls: (``answers`` | ``no_answer`` | ``busy``, seconds of ringing), None where it is not
     said. ``parties`` are by number, ``env.NAME`` or ``*``; ``bots`` by alias ARN or ``env.NAME``. ``timed``: the script
-    says when the call is.
+    says when the call is. ``strict``: the call may lean on nothing of the service that is inferred or unknown, but
+    these entries of the ledger; None: on anything.
     """
 
     name: str
@@ -112,6 +90,7 @@ class CallScript:
     env: Mapping[str, str]
     stubs: Mapping[str, Any]
     switches: Switches
+    strict: frozenset[str] | None
     steps: tuple[Step, ...]
     expect: Mapping[str, Any]
 
@@ -151,7 +130,7 @@ def step_of(kind: str, value: Any, span: Span) -> Step:
     if document is None:
         raise ValueError(found[0].message)
     try:
-        return replace(_step(document.root), span=span)
+        return replace(read_step(document.root), span=span)
     except _Mistake as mistake:
         raise ValueError(": ".join(filter(None, (mistake.finding.message, mistake.finding.help)))) from None
 
@@ -176,24 +155,6 @@ def told(found: Iterable[Diagnostic], *, colour: bool = False) -> str:
     found = list(found)
     spans = [span for one in found for span in (one.span, *(place for place, _ in one.related))]
     return render_text(found, sources_of(span.file for span in spans), colour=colour).rstrip()
-
-
-def shown(value: Any) -> str:
-    """A plain value as an author would write it on one line."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(shown, value)) + "]"
-    return str(value)
-
-
-def plain(node: Node) -> Any:
-    """A node as maps, lists and texts."""
-    if isinstance(node, Scalar):
-        return node.text
-    if isinstance(node, Seq):
-        return [plain(item) for item in node.items]
-    return {key.text: plain(value) for key, value in node.entries}
 
 
 class _Reader:
@@ -277,21 +238,22 @@ class _Reader:
             to=text("to", CALLER if outbound else OWN_NUMBER),
             at=self._try(SOME_DAY, _time, at) if at is not None else SOME_DAY,
             timed=at is not None,
-            headers=self._try({}, _mapping, node.get("headers"), "headers"),
-            inputs=self._try({}, _mapping, inputs, "inputs") if outbound else None,
+            headers=self._try({}, read_map, node.get("headers"), "headers"),
+            inputs=self._try({}, read_map, inputs, "inputs") if outbound else None,
             answer=self._try(ANSWERED, _answer, node.get("answer")),
             parties=merged("parties", self._parties),
             bots=merged("bots", self._bots),
-            env=merged("env", _mapping),
+            env=merged("env", read_map),
             stubs=merged("stub", self._stubs),
             switches=Switches().having(merged("switches", self._switches)),
+            strict=self._try(None, _strict, node.get("strict") or common.get("strict")),
             steps=self._try((), self._steps, node.get("script")),
             expect=self._try({}, self._totals, node.get("expect")),
         )
 
     def _stubs(self, node: Node | None, key: str) -> dict[str, Any]:
         """The stubs of a call or of the file; each reply must be one."""
-        stubs = _mapping(node, key)
+        stubs = read_map(node, key)
         for _, value in entries(node):
             for item in value.items if isinstance(value, Seq) else (value,):
                 try:
@@ -302,7 +264,7 @@ class _Reader:
 
     def _parties(self, node: Node | None, key: str) -> dict[str, Party]:
         """Those that can be; the others are told."""
-        _mapping(node, key)
+        read_map(node, key)
         parties = {}
         for name, value in entries(node):
             who, party = self._try("", read_party_name, name), self._try(None, read_party, value)
@@ -312,7 +274,7 @@ class _Reader:
 
     def _bots(self, node: Node | None, key: str) -> dict[str, Bot]:
         """Those that can be talked to; the others are told."""
-        _mapping(node, key)
+        read_map(node, key)
         bots = {}
         for name, value in entries(node):
             who, bot = self._try("", read_bot_name, name), self._try(None, read_bot, value)
@@ -322,7 +284,7 @@ class _Reader:
 
     def _switches(self, node: Node | None, key: str) -> dict[str, str]:
         """Those that exist; the others are told."""
-        good = _mapping(node, key)
+        good = read_map(node, key)
         for name, value in entries(node):
             try:
                 Switches().having({name.text: plain(value)})
@@ -339,7 +301,7 @@ class _Reader:
             return ()
         if not isinstance(script, Seq):
             raise _Mistake("SF503", script, "'script' takes a list", "write lines `- hear: PROMPT` below it")
-        steps = (self._try(None, _step, node) for node in script.items)
+        steps = (self._try(None, read_step, node) for node in script.items)
         return tuple(step for step in steps if step is not None)
 
     def _totals(self, node: Node | None) -> dict[str, Any]:
@@ -349,7 +311,7 @@ class _Reader:
             help_ = "write {ends_in: STATE, calls: {hook: 2}}"
             raise _Mistake("SF503", node, "'expect' of a call takes a map", help_)
         self._keys(node, CALL_TOTALS, "'expect' of a call")
-        self._try(None, _counts, node.get("calls"))
+        self._try(None, read_counts, node.get("calls"))
         secrets = node.get("secrets_seen")
         if secrets is not None and plain(secrets) != "none":
             self._say("SF511", secrets.span, "'secrets_seen' can only be `none`", "write `secrets_seen: none`")
@@ -360,18 +322,20 @@ class _Reader:
 # ---- the parts of a call -------------------------------------------------------------------------------------------
 
 
-def entries(node: Node | None) -> tuple[tuple[Scalar, Node], ...]:
-    """The entries of a map; none of anything else."""
-    return node.entries if isinstance(node, Mapping_) else ()
-
-
-def _mapping(node: Node | None, key: str) -> dict[str, Any]:
-    if node is None:
-        return {}
-    if not isinstance(node, Mapping_):
-        raise _Mistake("SF503", node, f"'{key}' takes a map", _EXAMPLES.get(key, "write {name: value}"))
-    value: dict[str, Any] = plain(node)
-    return value
+def _strict(node: Node | None) -> frozenset[str] | None:
+    """``true``, or a list of entries of the ledger that the call may lean on all the same."""
+    if node is None or (isinstance(node, Scalar) and node.text == "false"):
+        return None
+    if isinstance(node, Scalar) and node.text == "true":
+        return frozenset()
+    if not isinstance(node, Seq):
+        raise _Mistake("SF514", node, "'strict' is true, or a list of what may be doubtful", "write `strict: true`")
+    known = ledger().facts
+    for item in node.items:
+        if plain(item) not in known:
+            help_ = did_you_mean(str(plain(item)), known) or "`sma-flows fidelity` lists the entries"
+            raise _Mistake("SF514", item, f"the ledger has no entry '{shown(plain(item))}'", help_)
+    return frozenset(plain(item) for item in node.items)
 
 
 def _time(node: Node) -> datetime:
@@ -396,167 +360,3 @@ def _answer(node: Node | None) -> tuple[str, float] | None:
     if not text.startswith("after ") or after is None:
         raise _Mistake("SF508", node, f"'answer' cannot be '{text}'", "write `after 8s`, `no_answer` or `busy`")
     return "answers", after
-
-
-def _step(node: Node) -> Step:
-    if not isinstance(node, Mapping_) or len(node.entries) != 1:
-        raise _Mistake("SF503", node, "a step is one word and what belongs to it", "write for example `- press: 123#`")
-    key, value = node.entries[0]
-    if key.text not in STEP_KEYS:
-        help_ = did_you_mean(key.text, STEP_KEYS) or f"the steps are {', '.join(STEP_KEYS)}"
-        raise _Mistake("SF505", key, f"there is no step '{key.text}'", help_)
-    if isinstance(value, Scalar) and not value.text and not value.quoted:
-        raise _Mistake("SF506", key, f"'{key.text}' has no value", _EXAMPLES[key.text])
-    return Step(key.text, _VALUES.get(key.text, _any)(value, key.text), key.span)
-
-
-# ---- the values of steps -------------------------------------------------------------------------------------------
-
-
-def _any(node: Node, _step: str) -> Any:
-    return plain(node)
-
-
-def _hear(node: Node, _step: str) -> Any:
-    items = node.items if isinstance(node, Seq) else (node,)
-    for item in items:
-        if isinstance(item, Mapping_) and (len(item.entries) != 1 or item.get("text") is None):
-            raise _Mistake(
-                "SF506", item, "heard is a prompt, a variable or {text: ...}", "write `{text: part of the words}`"
-            )
-        if isinstance(item, Seq):
-            raise _Mistake("SF503", item, "a list inside the list", "write all that is heard in one list")
-    return [plain(item) for item in items]
-
-
-def _press(node: Node, step: str) -> str:
-    text = node.text if isinstance(node, Scalar) else ""
-    keys = {"star": "*", "pound": "#"}.get(text, text)
-    if not re.fullmatch(r"[0-9*#A-D]+", keys):
-        raise _Mistake("SF506", node, f"'{text}' are no keys of a telephone", f'write for example `{step}: "0123#"`')
-    return keys
-
-
-def _silence(node: Node, _step: str) -> int:
-    text = node.text if isinstance(node, Scalar) else ""
-    match = re.fullmatch(r"([1-9]\d?)x", text)
-    if match is None:
-        raise _Mistake(
-            "SF506", node, f"'silence' cannot be '{text}'", "write how many questions stay unanswered: `silence: 3x`"
-        )
-    return int(match[1])
-
-
-def _duration(node: Node, step: str) -> float:
-    text = node.text if isinstance(node, Scalar) else ""
-    length = seconds(text)
-    if length is None:
-        raise _Mistake("SF506", node, f"'{text}' is no length of time", f"write for example `{step}: 20s`")
-    return length
-
-
-def _spoken(node: Node, step: str) -> float | str:
-    """A length, or a WAV file as it is written."""
-    ms, file = read_spoken(node, step, "SF506")
-    return str(plain(node)) if file else ms / 1000
-
-
-def _said(node: Node, step: str) -> list[str]:
-    items = node.items if isinstance(node, Seq) else (node,)
-    for item in items:
-        if not isinstance(item, Scalar) or not item.text.strip():
-            raise _Mistake("SF506", item, "the bot hears words", _EXAMPLES[step])
-    return [str(plain(item)) for item in items]
-
-
-def _words(*allowed: str) -> Callable[[Node, str], str]:
-    def read(node: Node, step: str) -> str:
-        text = node.text if isinstance(node, Scalar) else ""
-        if text not in allowed:
-            raise _Mistake("SF506", node, f"'{step}' cannot be '{text}'", f"write {' or '.join(allowed)}")
-        return text
-
-    return read
-
-
-def _bot(node: Node, step: str) -> Any:
-    if isinstance(node, Scalar) and node.text == "failed":
-        return "failed"
-    value = _mapping(node, step)
-    strange = sorted(set(value) - {"intent", "slots", "attributes", "state"})
-    if strange or "intent" not in value:
-        wrong = f"a bot gives no '{strange[0]}'" if strange else "the bot's intent is missing"
-        raise _Mistake("SF506", node, wrong, _EXAMPLES["bot"])
-    return value
-
-
-def _fail(node: Node, step: str) -> Any:
-    """A verb, or a verb that says something with the prompt that fails."""
-    if isinstance(node, Scalar):
-        return _words(*FAILING)(node, step)
-    value = _mapping(node, step)
-    if len(value) != 1 or not set(value) <= set(SAYING) or not all(isinstance(each, str) for each in value.values()):
-        raise _Mistake("SF506", node, f"'{step}' takes one verb that says something, and its prompt", _EXAMPLES[step])
-    return value
-
-
-def _expect(node: Node, _step: str) -> Any:
-    if isinstance(node, Scalar):
-        return _words(*SITUATIONS)(node, "expect")
-    value = _mapping(node, "expect")
-    strange = sorted(set(value) - {"dialled", "headers", "calls", "var"})
-    if "calls" in value and isinstance(node, Mapping_):
-        _counts(node.get("calls"))
-    if strange and set(value) & {"dialled", "headers", "calls"}:
-        raise _Mistake(
-            "SF511", node, f"'expect' does not know '{strange[0]}' here", "write variables in a step of their own"
-        )
-    return value
-
-
-def _counts(node: Node | None) -> None:
-    if node is None:
-        return
-    if not isinstance(node, Mapping_):
-        raise _Mistake("SF503", node, "'calls' takes a map of hooks and numbers", "write {verify_pin: 2}")
-    for _, value in node.entries:
-        if not isinstance(value, Scalar) or not value.text.isdecimal():
-            raise _Mistake("SF511", value, "how often a hook ran is a number", "write {verify_pin: 2}")
-
-
-_EXAMPLES: Final = {
-    "hear": "write `hear: welcome` or `hear: [welcome, ask_pin]`",
-    "press": 'write `press: "1"`',
-    "silence": "write `silence: 1x`",
-    "speak": "write `speak: 6s`",
-    "bot": "write `bot: {intent: Route, slots: {Department: Billing}}` or `bot: failed`",
-    "callee": "write `callee: answers`",
-    "say_to_bot": 'write `say_to_bot: "I want billing"`, or a list of what is said one after the other',
-    "bots": "write {env.BOT_ALIAS: bots/reception.zip}",
-    "parties": 'write {"+12065550150": busy}',
-    "callee_press": 'write `callee_press: "1"`',
-    "meeting": "write `meeting: ends`",
-    "update": "write `update: {kind: notice}`",
-    "wait": "write `wait: 20s`",
-    "fail": "write `fail: bridge` or `fail: {say: goodbye}`",
-    "repeat": "write `repeat: event`",
-    "hangup": "write `hangup: caller`",
-    "expect": "write `expect: in_meeting` or `expect: {variable: value}`",
-}
-_VALUES: Final[Mapping[str, Callable[[Node, str], Any]]] = {
-    "hear": _hear,
-    "press": _press,
-    "silence": _silence,
-    "speak": _spoken,
-    "bot": _bot,
-    "say_to_bot": _said,
-    "callee": _words(*CALLEE),
-    "callee_press": _press,
-    "meeting": _words("ends"),
-    "update": _mapping,
-    "wait": _duration,
-    "fail": _fail,
-    "repeat": _words("event"),
-    "hangup": _words("caller", "callee"),
-    "expect": _expect,
-}

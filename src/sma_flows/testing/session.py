@@ -26,6 +26,7 @@ from sma_flows.simulator.parties import Parties
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
 from sma_flows.testing.heard import Ear, Heard
+from sma_flows.testing.script_steps import SITUATIONS
 from sma_flows.testing.targets import Target, TargetError, Turn
 from sma_flows.testing.visits import Trail
 
@@ -35,9 +36,6 @@ QUESTIONS: Final = ("SpeakAndGetDigits", "PlayAudioAndGetDigits")
 
 MOST_TICKS: Final = 10_000
 """More timers than that while nobody does anything: the call goes in circles."""
-
-SITUATIONS: Final = ("in_meeting", "bridged", "recording", "on_hold", "hung_up")
-"""What can be expected of a call at one moment, by word."""
 
 
 def service_of(at: datetime, numbers: Sequence[str] = (), call: str = "") -> Service:
