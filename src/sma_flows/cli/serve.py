@@ -154,7 +154,7 @@ def command(
         clock=RunningClock(speed),
         world=world,
         quotas=UNLIMITED if no_quotas else None,
-        meetings=Meetings(account=world.account, after_end=chosen.same_meeting_token_after_end),
+        meetings=Meetings(after_end=chosen.same_meeting_token_after_end),
         party=lambda number: party_of(people, number) or Party(),
         on_entry=lambda line, entry: board.see(line, entry),
         numbers=lambda: account.owned(exchange.clock.now_ms()),

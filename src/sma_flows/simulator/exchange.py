@@ -162,7 +162,7 @@ class Exchange:
         self.clock: Clock = clock or VirtualClock()
         self.quotas = quotas or Quotas()
         self.base = world or World()
-        self.meetings = meetings or Meetings(account=self.base.account)
+        self.meetings = meetings or Meetings()
         self.party = party
         self.numbers = numbers or (lambda: self.base.numbers)
         self.lock = threading.RLock()

@@ -2,7 +2,7 @@
 
 A meeting ends when it is deleted, after 24 hours, or after 5 minutes without a connected attendee (contract 10.1).
 Times are milliseconds of any one clock. Ids are derived from request tokens and external ids: the same requests in the
-same order give the same ids.
+same order give the same ids, and those of the stand-in in SQLite.
 """
 
 from __future__ import annotations
@@ -101,11 +101,9 @@ class Meetings:
     def __init__(
         self,
         *,
-        account: str = "111122223333",
         after_end: str = "new_meeting",
         quota: int = limits.MAX_MEETINGS,
     ) -> None:
-        self.account = account
         self.quota = quota
         self._after_end = after_end
         self._meetings: dict[str, Meeting] = {}
@@ -139,7 +137,7 @@ class Meetings:
         if len(self._meetings) >= self.quota:
             raise RefusedError("LimitExceededException", f"The account has {self.quota} meetings already.")
         self._made[(token,)] = before + 1
-        ident = like_uuid("meeting", self.account, region, token, str(before))
+        ident = like_uuid("meeting", token, str(before))
         meeting = Meeting(ident, token, external, region, given, now_ms, now_ms)
         self._meetings[ident] = self._by_token[token] = meeting
         self._made_here.add(ident)
@@ -204,10 +202,11 @@ class Meetings:
         before = self._made.get(name, 0)
         self._made[name] = before + 1
         place.seats += 1
+        again = (str(before),) if before else ()
         attendee = Attendee(
-            like_uuid("attendee", *name, str(before)),
+            like_uuid("attendee", *name, *again),
             wanted.external,
-            digest("join", *name, str(before)),
+            digest("join", *name, *again),
             capabilities,
             place.seats,
         )

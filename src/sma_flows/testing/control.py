@@ -99,7 +99,7 @@ def local_service(
         clock=clock,
         world=base,
         quotas=quotas,
-        meetings=Meetings(account=base.account, after_end=chosen.same_meeting_token_after_end),
+        meetings=Meetings(after_end=chosen.same_meeting_token_after_end),
         party=party,
         numbers=lambda: account.owned(clock.now_ms()),
     )

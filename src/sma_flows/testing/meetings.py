@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from sma_flows.errors import ServiceError
-from sma_flows.protocol.ids import digest
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.local.meetings import LocalMeetings
 from sma_flows.services.ports import Attendee
@@ -74,8 +73,7 @@ class SimulatedMeetings:
 
     def open(self, name: str, region: str, timeout_s: float) -> str:  # noqa: ARG002
         """Id of the meeting called *name*, made if there is none."""
-        token = digest(name)[:32]
-        made = self._do(lambda now: self._meetings.create(token, token, region or self._region, now))
+        made = self._do(lambda now: self._meetings.create(name, name, region or self._region, now))
         self._names[name] = made.id
         return made.id
 
