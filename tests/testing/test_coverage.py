@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
+from sma_flows.testing import Lab, Trial, trials
 from sma_flows.testing.coverage import Coverage, FlowCoverage
 from sma_flows.testing.coverage.advice import Advice
+from sma_flows.testing.coverage.items import map_of
 from sma_flows.testing.coverage.report import missed_lines, table_lines
 from sma_flows.testing.play import CallFailedError, play_call
 from sma_flows.testing.script import read_calls
+from sma_flows.testing.world import checked
 
 ROOT = Path(__file__).parents[2]
 FLOW = """sma_flow: 1
@@ -185,6 +189,32 @@ def test_the_report_tells_place_item_and_what_to_write(folder: Path) -> None:
     line = next(number for number, line in enumerate(FLOW.splitlines(), 1) if "look: {run" in line)
     place = f"{folder / 'line.yaml'}:{line}"
     assert f'  {place}  look: wrong -> ask\n      write stub: {{check: wrong}}; press: "1234"\n' in text
+
+
+EVERYTHING = ROOT / "tests" / "properties" / "everything" / "everything.yaml"
+ENV = {
+    "SALES": "+12065550150",
+    "PROMPTS": "example-prompts",
+    "RECORDINGS": "example-recordings",
+    "VOICEMAILS": "example-voicemails",
+    "BOT_ALIAS": "arn:aws:lex:us-east-1:111122223333:bot-alias/EXAMPLEBOT/TSTALIASID",
+}
+
+
+@pytest.mark.parametrize("flow", [EVERYTHING, ROOT / "flows" / "dial-in.yaml"], ids=lambda path: path.stem)
+def test_whatever_a_drawn_call_comes_by_is_on_the_map_of_its_flow(flow: Path) -> None:
+    result = checked(flow)
+    assert result.plan is not None
+    map_ = map_of(result.plan.flow(next(iter(result.plan.flows))), result.flows)
+
+    @settings(max_examples=100, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(trials(Lab(flow, env=ENV, watched=True)))
+    def drawn(trial: Trial) -> None:
+        visits = trial.session.trail.visits
+        assert visits
+        assert [visit for visit in visits if not map_.of(visit)] == []
+
+    drawn()
 
 
 FLOWS = ("click-to-call", "dial-in", "front-desk", "lex-bot", "meeting-dialer", "voicemail")

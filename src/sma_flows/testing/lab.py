@@ -32,7 +32,7 @@ from sma_flows.testing.session import Session, service_of
 from sma_flows.testing.targets import InProcess, Target
 from sma_flows.testing.world import World, WorldSpec, spec_of
 
-__all__ = ["Answers", "Lab", "Setting", "Trial"]
+__all__ = ["Answers", "Lab", "Setting", "Trial", "some_value"]
 
 Answers = Callable[[Ask], Any]
 """What a hook or a port answers, as a calls file writes it: ``wrong``, ``{ok: {room: m-1}}``, ``raises``, ``late``."""
@@ -59,7 +59,8 @@ class Lab:
     """A compiled flow that answers calls in this process, as often as one likes.
 
     *env* has precedence over the ``local.env`` beside the flow. *wrap* puts something around whoever answers: a broken
-    handler, say. Hooks and ports never run: what they answer is given with each call.
+    handler, say. Hooks and ports never run: what they answer is given with each call. *watched*: the trail of a call's
+    session says what it came by in the flow.
 
     Raises:
         UnplayableError: no such flow, it does not compile, or a value of its environment is missing.
@@ -71,8 +72,10 @@ class Lab:
         *,
         env: Mapping[str, str] | None = None,
         wrap: Callable[[Target], Target] | None = None,
+        watched: bool = False,
     ) -> None:
         self.path = Path(flow)
+        self._watched = watched
         every = _Every()
         self._spec = spec_of(self.path, env=env or {}, stubs=every, at=SOME_DAY)
         self._wrap = wrap
@@ -98,7 +101,13 @@ class Lab:
     def call(self, setting: Setting, answers: Answers) -> Iterator[Trial]:
         """A call that has just begun."""
         spec = WorldSpec(
-            self._spec.plan, self._spec.flow, self._spec.root, self._spec.values, _Every(answers), setting.at
+            self._spec.plan,
+            self._spec.flow,
+            self._spec.root,
+            self._spec.values,
+            _Every(answers),
+            setting.at,
+            watched=self._watched,
         )
         world = spec.open(self._program)
         try:

@@ -190,6 +190,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if html := config.getoption("--flow-coverage-html"):
         lines.append(f"pages: {write_pages(flows, Path(html))}")
     if path := config.getoption("--flow-lcov"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(lcov(flows), "utf-8")
     for line in [*lines, *coverage.too_low(config.getoption("--flow-fail-under"))]:
         terminalreporter.write_line(line)

@@ -254,7 +254,9 @@ class Session:
         self._read += len(entries)
         running = self.phone.network.running
         if running is not None and running.attempt > 1 and self.turns:  # the service repeats the question by itself
-            self.trail.attempt(self.turns[-1].after.state, running.attempt)
+            state = self.turns[-1].after.state
+            if self._plan["states"].get(state, {}).get("do") in ("gather", "menu"):
+                self.trail.attempt(state, running.attempt)
         fresh: list[Heard] = []
         for entry in entries:
             if entry.kind == "output" and isinstance(entry.value, Log):

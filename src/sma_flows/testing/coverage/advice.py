@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 
 from sma_flows.runtime.frame import BACK, HANG_UP
 from sma_flows.runtime.program import Schedule
+from sma_flows.runtime.values import show
 from sma_flows.testing.coverage.items import OUTCOME, FlowMap, Item
+from sma_flows.testing.lab import some_value
 from sma_flows.testing.script import SOME_DAY, shown
 
 __all__ = ["Advice", "Guide"]
@@ -337,25 +339,13 @@ def _wrong(plan: Mapping[str, Any]) -> str:
 
 
 def _sample(kind: Mapping[str, Any]) -> Any:
-    """A value of a type, as a calls file writes it."""
-    match kind.get("t", "text"):
-        case "digits":
-            return ("1234567890" * 7)[: kind.get("min") or 1]
-        case "one_of":
-            return kind["words"][0]
+    """A value of a type, as a calls file writes it: the plainest, but no empty list and no single letter."""
+    match kind["t"]:
         case "list":
             return [_sample(kind["item"])]
         case "text":
             return "example".ljust(kind.get("min") or 1, "x")[: kind.get("max") or 200]
-        case given:
-            return _SAMPLES.get(given, "x")
-
-
-_SAMPLES: Final[Mapping[str, Any]] = {
-    "number": "1",
-    "boolean": "true",
-    "phone": "+12065550150",
-    "locale": "en-US",
-    "leg": "A",
-    "recording": {"bucket": "recordings", "key": "message.wav"},
-}
+        case "digits":
+            return ("1234567890" * 13)[: kind.get("min") or 1]
+    plainest = some_value(kind)
+    return plainest if isinstance(plainest, Mapping) else show(plainest)
