@@ -7,7 +7,8 @@ service gives up (decision 27).
 
 =======================  ============================================================================================
 ``SMA_FLOWS_PLAN``           path of the compiled plan
-``SMA_FLOWS_STORE``          SQLite file, see :mod:`sma_flows.services.setup`; likewise ``_HOOKS`` and ``_MEETINGS``
+``SMA_FLOWS_STORE``          ``dynamodb:TABLE`` or a SQLite file, and ``SMA_FLOWS_SERVICES`` ``aws`` or ``local``: where
+                         everything is that flows ask of the world, see :mod:`sma_flows.services.setup`
 ``SMA_FLOWS_TRACE``          ``true``: X-Ray traces (or ``POWERTOOLS_TRACE_ENABLED``; needs the extra ``trace``)
 ``POWERTOOLS_SERVICE_NAME``  the service that records and metrics are filed under, default ``sma-flows``
 ``POWERTOOLS_LOG_LEVEL``     ``WARNING`` keeps only the records of events in which something went wrong
@@ -88,6 +89,7 @@ class Handler:
         self._service = {"service": service}
         self.program: Program | None = None
         self.services = LocalServices()
+        self.meter = self.services.meter
         self.problem = ""
         self.sample = _share(env.get("SMA_FLOWS_SAMPLE", ""))
         self._visits: list[Visit] = []
@@ -111,6 +113,7 @@ class Handler:
             self.logger.warning(warning)
         program = Program.load(opened.plan, env)
         self.use(program, opened.services)
+        self.meter = opened.services.meter
         for warning in program.warnings:
             self.logger.warning(warning)
 
@@ -177,6 +180,9 @@ class Handler:
             request = getattr(context, "aws_request_id", None)
             if isinstance(request, str):
                 record["request"] = request
+            calls = self.meter.take()
+            if calls:
+                record["aws"] = calls
             if troubles:
                 record["troubles"] = troubles_of(troubles)
             if problem:

@@ -32,7 +32,7 @@ from sma_flows.services.setup import open_services
 
 from .conftest import CACHE, HERE, ROOT
 
-SETTINGS = {"SMA_FLOWS_PLAN": "plan.json", "SMA_FLOWS_MEETINGS": "local"}
+SETTINGS = {"SMA_FLOWS_PLAN": "plan.json", "SMA_FLOWS_SERVICES": "local"}
 FIRST = sorted(ROOT.glob("events/*/01-new-*-call.json"))
 
 
@@ -55,7 +55,7 @@ def pool(built: Built, values: dict[str, str], tmp_path_factory: pytest.TempPath
 @pytest.mark.parametrize("path", FIRST, ids=lambda path: path.parent.name)
 def test_a_new_call_is_answered_as_in_process(path: Path, pool: Pool, flows_plan: Plan, values: dict[str, str]) -> None:
     """Asked before and after, for the opening hours: the runtime's clock cannot be set."""
-    env = {**values, "SMA_FLOWS_STORE": "memory", "SMA_FLOWS_MEETINGS": "local", "SMA_FLOWS_HOOKS": str(ROOT / "flows")}
+    env = {**values, "SMA_FLOWS_STORE": "memory", "SMA_FLOWS_SERVICES": "local", "SMA_FLOWS_HOOKS": str(ROOT / "flows")}
     opened = open_services(flows_plan, env, ROOT / "flows")
     program = Program.load(opened.plan, env)
 

@@ -9,11 +9,12 @@ from sma_flows.hooks.builtin import BUILTINS
 
 NAMES = {
     *(f"directory.{verb}" for verb in ("find", "put", "claim", "remove")),
-    *(f"meetings.{verb}" for verb in ("open", "find", "close")),
+    *(f"meetings.{verb}" for verb in ("open", "find", "close", "mute", "unmute")),
     "channel.post",
     "queue.put",
     *(f"{kind}.{verb}" for kind in ("stream", "capture", "transcription") for verb in ("start", "stop")),
     "calls.dial",
+    "calls.update",
 }
 
 
@@ -35,8 +36,9 @@ def test_outcomes_are_those_of_the_language(name: str, outcomes: tuple[str, ...]
     assert BUILTINS[name].outcomes == outcomes
 
 
-def test_only_dialling_needs_a_memo_record() -> None:
-    assert [name for name, declared in BUILTINS.items() if declared.effect == "once"] == ["calls.dial"]
+def test_only_what_calls_are_told_needs_a_memo_record() -> None:
+    once = [name for name, declared in BUILTINS.items() if declared.effect == "once"]
+    assert once == ["calls.dial", "calls.update"]
 
 
 def test_the_table_cannot_be_changed() -> None:

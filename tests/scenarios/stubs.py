@@ -10,8 +10,7 @@ from sma_flows.hooks import Call, Reply
 from sma_flows.runtime.ask import Ask, Secret, ServiceReply
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.local.database import Database
-from sma_flows.services.local.limits import LocalLimits
-from sma_flows.services.local.memo import LocalMemo
+from sma_flows.services.local.open import use_file
 
 from .script import ScriptError
 
@@ -99,7 +98,8 @@ class StoredServices(StubServices):
         super().__init__(stubs, state)
         database = Database("memory")
         self.ran: list[str] = []
-        self.local = LocalServices(memo=LocalMemo(database), limits=LocalLimits(database))
+        self.local = LocalServices()
+        use_file(self.local, database)
 
     def perform(self, ask: Ask, deadline: float) -> ServiceReply:
         """Hooks through the dispatcher, ports from the script."""

@@ -11,7 +11,7 @@ from sma_flows.services import builtins
 from sma_flows.services.builtins import setting
 from sma_flows.services.dispatch import LocalServices
 
-from .world import TEXT, an_ask, perform, reasons, services
+from .world import TEXT, an_ask, perform, reasons, sent, services
 
 ENV = {"ACCOUNTS": "example-accounts", "CHANNEL": "example-team"}
 
@@ -58,6 +58,9 @@ def test_every_built_in_declares_itself_completely(name: str) -> None:
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "calls.dial": ("call-back", "+14155550123", "+12065550199"),
+    "calls.update": ("call-back", "t-2", "notice"),
+    "meetings.mute": ("m-1", "a-1"),
+    "meetings.unmute": ("m-1", "a-1"),
     "queue.put": ({"key": "a.wav"},),
 }
 
@@ -96,7 +99,8 @@ def test_a_row_that_was_put_is_found_with_the_fields_that_the_flow_declares() ->
 
 def test_a_row_can_be_found_by_a_secret_key() -> None:
     world = made()
-    perform(world, ask_for("directory.put", "482913", "one", hook={"fields": ["room"]}))
+    assert world.ports.directory is not None
+    world.ports.directory.put_secret("example-accounts", "482913", {"room": "one"}, 1)
     find = ask_for("directory.find", Secret("482913"), hook={"outcomes": {"found": {"room": TEXT}, "none": {}}})
     assert perform(world, find) == ServiceReply("found", {"room": "one"})
 
@@ -135,18 +139,14 @@ def test_a_meeting_is_opened_found_and_closed_by_name() -> None:
     assert perform(world, ask_for("meetings.find", "weekly")).outcome == "none"
 
 
-def sent(world: LocalServices) -> list[dict[str, Any]]:
-    assert world.ports.outbox is not None
-    found: list[dict[str, Any]] = world.ports.outbox.sent()  # type: ignore[attr-defined]
-    return found
-
-
 def test_a_message_goes_to_the_channel_of_its_setting_once() -> None:
     world = made()
     post = ask_for("channel.post", "New message", hook={"with": {"channel": ["env", "CHANNEL"]}})
     for _ in range(2):
         perform(world, post)
-    assert [item["payload"] for item in sent(world)] == [{"channel": "example-team", "text": "New message"}]
+    assert [item["payload"] for item in sent(world)] == [
+        {"channel": "example-team", "bearer": "", "text": "New message", "metadata": {}}
+    ]
 
 
 def test_a_pipeline_has_an_id_made_of_the_token() -> None:
@@ -164,7 +164,12 @@ def test_a_call_is_dialled_once_with_its_inputs() -> None:
     )
     assert [perform(world, dial).values for _ in range(2)] == [{"transaction": "abc"}] * 2
     assert [item["payload"] for item in sent(world)] == [
-        {"flow": "call-back", "to": "+14155550123", "from": "+12065550199", "inputs": {"name": "Ana"}}
+        {
+            "application": "",
+            "to": "+14155550123",
+            "from": "+12065550199",
+            "arguments": {"flow": "call-back", "name": "Ana"},
+        }
     ]
 
 

@@ -13,12 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from sma_flows.errors import ServiceError
-from sma_flows.services.local.database import Database
-from sma_flows.services.local.directory import LocalDirectory
-from sma_flows.services.local.limits import LocalLimits
-from sma_flows.services.local.memo import LocalMemo
-
+from .stand_ins import Place, Store, open_store
 from .world import NOW, Counting, FakeClock, an_ask, per_caller, perform, services
 
 PROCESSES: Final = 5
@@ -27,47 +22,55 @@ CALLERS: Final = PROCESSES * THREADS
 MOST: Final = 10
 PATIENCE: Final = 20.0
 
-Job = Callable[[Database, str], Any]
+Job = Callable[[Store, str], Any]
 
 
-def guess_wrong(store: Database, token: str) -> str:
+def guess_wrong(store: Store, token: str) -> str:
     """Reserve, guess wrong, use up; every caller is another event."""
-    limits = LocalLimits(store)
-    if not limits.reserve("rule", "+14155550123", token, MOST, 3600, NOW, PATIENCE):
+    if not store.limits.reserve("rule", "+14155550123", token, MOST, 3600, NOW, PATIENCE):
         return "refused"
-    return "limited" if limits.use("rule", "+14155550123", token, PATIENCE) >= MOST else "wrong"
+    return "limited" if store.limits.use("rule", "+14155550123", token, PATIENCE) >= MOST else "wrong"
 
 
-def guess_right(store: Database, token: str) -> str:
+def guess_right(store: Store, token: str) -> str:
     """Reserve, guess right, give back."""
-    limits = LocalLimits(store)
-    if not limits.reserve("rule", "+14155550123", token, MOST, 3600, NOW, PATIENCE):
+    if not store.limits.reserve("rule", "+14155550123", token, MOST, 3600, NOW, PATIENCE):
         return "refused"
-    limits.give_back("rule", "+14155550123", token, PATIENCE)
+    store.limits.give_back("rule", "+14155550123", token, PATIENCE)
     return "right"
 
 
-def begin_the_same(store: Database, _token: str) -> str:
-    return LocalMemo(store).begin("one token", 3, NOW, PATIENCE).state
+def reserve_the_same(store: Store, _token: str) -> bool:
+    return store.limits.reserve("rule", "+14155550123", "one token", 1, 3600, NOW, PATIENCE)
 
 
-def claim_the_same(store: Database, token: str) -> bool:
-    return LocalDirectory(store).claim("tickets", "1", {"by": token}, token, PATIENCE)
+def begin_the_same(store: Store, _token: str) -> str:
+    return store.memo.begin("one token", 3, NOW, PATIENCE).state
 
 
-def one_process(job: Job, path: Path, tokens: Sequence[str], start: ProcessBarrier, results: Any) -> None:
+def claim_the_same(store: Store, token: str) -> bool:
+    return store.directory.claim("tickets", "1", {"by": token}, token, PATIENCE)
+
+
+def put_side_by_side(store: Store, token: str) -> bool:
+    store.directory.put("people", "1", {token.replace(".", "_"): "here"}, token, NOW, PATIENCE)
+    return True
+
+
+def one_process(job: Job, place: Place, tokens: Sequence[str], start: ProcessBarrier, results: Any) -> None:
     """Run *job* in as many threads as there are *tokens*, each with a connection of its own, all at once."""
     together, found = threading.Barrier(len(tokens)), SimpleQueue[Any]()
+    stores = [open_store(place) for _ in tokens]
 
-    def work(token: str) -> None:
+    def work(store: Store, token: str) -> None:
         together.wait()
         try:
-            found.put(job(Database(path), token))
-        except ServiceError as error:
-            found.put(str(error))
+            found.put(job(store, token))
+        except Exception as error:  # noqa: BLE001 - it is looked at by the test
+            found.put(repr(error))
 
-    threads = [threading.Thread(target=work, args=(token,)) for token in tokens]
-    start.wait()
+    threads = [threading.Thread(target=work, args=each) for each in zip(stores, tokens, strict=True)]
+    start.wait(PATIENCE)
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -75,46 +78,52 @@ def one_process(job: Job, path: Path, tokens: Sequence[str], start: ProcessBarri
     results.put([found.get() for _ in tokens])
 
 
-def at_once(job: Job, path: Path) -> Counter[Any]:
+def at_once(job: Job, place: Place) -> Counter[Any]:
     """What fifty invocations get that come at the same time, counted."""
     context = multiprocessing.get_context("spawn")
-    start, results = context.Barrier(PROCESSES), context.SimpleQueue()
+    start, results = context.Barrier(PROCESSES), context.Queue()
+    tokens = [[f"token{process}.{thread}" for thread in range(THREADS)] for process in range(PROCESSES)]
     processes = [
-        context.Process(target=one_process, args=(job, path, [f"token{p}.{t}" for t in range(THREADS)], start, results))
-        for p in range(PROCESSES)
+        context.Process(target=one_process, args=(job, place, own, start, results), daemon=True) for own in tokens
     ]
     for process in processes:
         process.start()
-    found = [result for _ in processes for result in results.get()]
+    found = [result for _ in processes for result in results.get(timeout=3 * PATIENCE)]
     for process in processes:
         process.join()
+    results.close()
     return Counter(found)
 
 
-def test_fifty_callers_at_once_do_not_exceed_the_limit_by_one(tmp_path: Path) -> None:
-    assert at_once(guess_wrong, tmp_path / "store.sqlite") == {
-        "wrong": MOST - 1,
-        "limited": 1,
-        "refused": CALLERS - MOST,
-    }
+def test_fifty_callers_at_once_do_not_exceed_the_limit_by_one(shared: Place) -> None:
+    assert at_once(guess_wrong, shared) == {"wrong": MOST - 1, "limited": 1, "refused": CALLERS - MOST}
 
 
-def test_after_fifty_right_guesses_at_once_nothing_is_used_up(tmp_path: Path) -> None:
-    path = tmp_path / "store.sqlite"
-    found = at_once(guess_right, path)
+def test_after_fifty_right_guesses_at_once_nothing_is_used_up(shared: Place) -> None:
+    found = at_once(guess_right, shared)
     assert found["right"] >= MOST
     assert found["right"] + found["refused"] == CALLERS
-    limits = LocalLimits(Database(path))
+    limits = open_store(shared).limits
     taken = [limits.reserve("rule", "+14155550123", f"later{n}", MOST, 3600, NOW, 2) for n in range(MOST + 1)]
     assert taken == [True] * MOST + [False]
 
 
-def test_of_fifty_invocations_with_one_token_one_runs(tmp_path: Path) -> None:
-    assert at_once(begin_the_same, tmp_path / "store.sqlite") == {"run": 1, "wait": CALLERS - 1}
+def test_one_event_that_comes_fifty_times_at_once_takes_one_unit(shared: Place) -> None:
+    assert at_once(reserve_the_same, shared) == {True: CALLERS}
+    assert not open_store(shared).limits.reserve("rule", "+14155550123", "other", 1, 3600, NOW, 2)
 
 
-def test_of_fifty_claims_one_has_it(tmp_path: Path) -> None:
-    assert at_once(claim_the_same, tmp_path / "store.sqlite") == {True: 1, False: CALLERS - 1}
+def test_of_fifty_invocations_with_one_token_one_runs(shared: Place) -> None:
+    assert at_once(begin_the_same, shared) == {"run": 1, "wait": CALLERS - 1}
+
+
+def test_of_fifty_claims_one_has_it(shared: Place) -> None:
+    assert at_once(claim_the_same, shared) == {True: 1, False: CALLERS - 1}
+
+
+def test_of_fifty_writes_of_different_fields_none_is_lost(shared: Place) -> None:
+    assert at_once(put_side_by_side, shared) == {True: CALLERS}
+    assert len(open_store(shared).directory.find("people", "1", 2) or ()) == CALLERS
 
 
 @pytest.mark.parametrize("path", ["memory", "store.sqlite"])

@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 
 from sma_flows.errors import ServiceError
+from sma_flows.services.digests import Digests
 from sma_flows.services.local.database import Database, StoreDownError
 from sma_flows.services.local.directory import LocalDirectory
-from sma_flows.services.local.limits import LocalLimits, digest
+from sma_flows.services.local.limits import LocalLimits
 from sma_flows.services.local.meetings import LocalMeetings
 from sma_flows.services.local.memo import LocalMemo
+from sma_flows.services.local.open import digests_of
 from sma_flows.services.local.outbox import LocalOutbox
 
 from .world import HOUR, NOW, WAIT
 
 NAME = "dial-in:check:wrong:caller"
 CALLER = "+14155550123"
+DIGESTS = Digests()
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -42,7 +45,7 @@ def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
 def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
     for found in (None, {"name": "Ana"}):
         store = Database(tmp_path / "store.sqlite")
-        directory = LocalDirectory(store)
+        directory = LocalDirectory(store, DIGESTS)
         assert directory.find("people", "1", WAIT) == found
         directory.put("people", "1", {"name": "Ana"}, "token", NOW, WAIT)
         store.close()
@@ -61,12 +64,12 @@ def test_a_folder_that_cannot_be_made_is_a_service_error(tmp_path: Path) -> None
         LocalMemo(Database(tmp_path / "file" / "store.sqlite")).begin("token", 3, NOW, WAIT)
 
 
-def test_a_file_of_another_version_is_not_touched(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     other = sqlite3.connect(path)
     other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(StoreDownError, match="another version"):
+    with pytest.raises(StoreDownError, match="newer version"):
         LocalMemo(Database(path)).begin("token", 3, NOW, WAIT)
 
 
@@ -95,167 +98,32 @@ def test_nothing_stays_of_a_change_that_was_stopped_in_the_middle(store: Databas
     assert store.rows("SELECT * FROM applied", (), WAIT) == []
 
 
-# --- memo records ------------------------------------------------------------------------------------------------
+# --- what is in it -----------------------------------------------------------------------------------------------
 
 
-def test_the_first_may_run_and_the_second_must_wait(store: Database) -> None:
-    memo = LocalMemo(store)
-    assert memo.begin("token", 3, NOW, WAIT).state == "run"
-    assert memo.begin("token", 3, NOW + 2.9, WAIT).state == "wait"
-
-
-def test_a_written_reply_is_given_to_whoever_comes(store: Database) -> None:
-    memo = LocalMemo(store)
+def test_old_records_and_units_are_deleted(store: Database) -> None:
+    memo, limits = LocalMemo(store), LocalLimits(store, DIGESTS)
     memo.begin("token", 3, NOW, WAIT)
-    memo.finish("token", '{"outcome": "ok"}', NOW + 1, WAIT)
-    assert memo.begin("token", 3, NOW + 100, WAIT).reply == '{"outcome": "ok"}'
-
-
-def test_a_record_whose_lease_is_over_is_lost_and_not_run_again(store: Database) -> None:
-    memo = LocalMemo(store)
-    memo.begin("token", 3, NOW, WAIT)
-    assert memo.begin("token", 3, NOW + 3, WAIT).state == "lost"
-    assert memo.begin("token", 3, NOW + 30, WAIT).state == "lost"
-
-
-def test_records_are_gone_after_an_hour(store: Database) -> None:
-    memo = LocalMemo(store)
-    memo.begin("token", 3, NOW, WAIT)
-    memo.finish("token", "{}", NOW + 1, WAIT)
     memo.begin("another", 3, NOW + HOUR + 2, WAIT)
-    assert [row[0] for row in store.rows("SELECT token FROM memo", (), WAIT)] == ["another"]
-
-
-# --- limits ------------------------------------------------------------------------------------------------------
-
-
-def test_units_are_reserved_until_the_window_is_full(store: Database) -> None:
-    limits = LocalLimits(store)
-    taken = [limits.reserve(NAME, CALLER, f"token{n}", 3, 3600, NOW, WAIT) for n in range(5)]
-    assert taken == [True, True, True, False, False]
-
-
-def test_a_repeated_event_takes_no_second_unit(store: Database) -> None:
-    limits = LocalLimits(store)
-    assert all(limits.reserve(NAME, CALLER, "token", 1, 3600, NOW, WAIT) for _ in range(3))
-    assert not limits.reserve(NAME, CALLER, "other", 1, 3600, NOW, WAIT)
-
-
-def test_a_repeated_event_takes_no_second_unit_behind_the_hour_either(store: Database) -> None:
-    limits = LocalLimits(store)
-    limits.reserve(NAME, CALLER, "token", 1, 3600, NOW + 3599, WAIT)
-    limits.use(NAME, CALLER, "token", WAIT)
-    limits.reserve(NAME, CALLER, "token", 1, 3600, NOW + 3601, WAIT)
-    assert limits.reserve(NAME, CALLER, "other", 1, 3600, NOW + 3601, WAIT)
-
-
-def test_a_unit_given_back_can_be_taken_by_another(store: Database) -> None:
-    limits = LocalLimits(store)
-    limits.reserve(NAME, CALLER, "token", 1, 3600, NOW, WAIT)
-    limits.give_back(NAME, CALLER, "token", WAIT)
-    assert limits.reserve(NAME, CALLER, "other", 1, 3600, NOW, WAIT)
-
-
-def test_a_used_unit_cannot_be_given_back(store: Database) -> None:
-    limits = LocalLimits(store)
-    limits.reserve(NAME, CALLER, "token", 1, 3600, NOW, WAIT)
-    limits.use(NAME, CALLER, "token", WAIT)
-    limits.give_back(NAME, CALLER, "token", WAIT)
-    assert not limits.reserve(NAME, CALLER, "other", 1, 3600, NOW, WAIT)
-
-
-def test_the_place_of_a_used_unit_never_changes(store: Database) -> None:
-    limits = LocalLimits(store)
-    places = []
-    for token in ("a", "b", "a", "c", "b"):
-        limits.reserve(NAME, CALLER, token, 9, 3600, NOW, WAIT)
-        places.append(limits.use(NAME, CALLER, token, WAIT))
-    assert places == [1, 2, 1, 3, 2]
-
-
-def test_a_window_is_an_hour_of_the_clock(store: Database) -> None:
-    limits = LocalLimits(store)
-    assert limits.reserve(NAME, CALLER, "a", 1, 3600, NOW + 3599, WAIT)
-    assert not limits.reserve(NAME, CALLER, "b", 1, 3600, NOW + 3599.9, WAIT)
-    assert limits.reserve(NAME, CALLER, "c", 1, 3600, NOW + 3600, WAIT)
-
-
-def test_old_windows_are_forgotten(store: Database) -> None:
-    limits = LocalLimits(store)
     limits.reserve(NAME, CALLER, "a", 1, 3600, NOW, WAIT)
     limits.reserve(NAME, CALLER, "b", 1, 3600, NOW + 3 * HOUR, WAIT)
-    assert [row[0] for row in store.rows("SELECT token FROM limit_units", (), WAIT)] == ["b"]
+    assert store.rows("SELECT token FROM memo", (), WAIT) == [("another",)]
+    assert store.rows("SELECT token FROM limit_units", (), WAIT) == [("b",)]
 
 
-def test_callers_and_rules_have_counters_of_their_own(store: Database) -> None:
-    limits = LocalLimits(store)
-    assert limits.reserve(NAME, CALLER, "a", 1, 3600, NOW, WAIT)
-    assert limits.reserve(NAME, "+14155550124", "b", 1, 3600, NOW, WAIT)
-    assert limits.reserve("another rule", CALLER, "a", 1, 3600, NOW, WAIT)
-
-
-@pytest.mark.parametrize("withheld", ["", "anonymous", "Anonymous", "unknown", "Restricted", " "])
-def test_all_who_withhold_their_number_share_one_counter(store: Database, withheld: str) -> None:
-    limits = LocalLimits(store)
-    limits.reserve(NAME, "anonymous", "a", 1, 3600, NOW, WAIT)
-    assert not limits.reserve(NAME, withheld, "b", 1, 3600, NOW, WAIT)
-
-
-def test_no_number_is_stored(tmp_path: Path) -> None:
+def test_neither_numbers_nor_pins_are_stored(tmp_path: Path) -> None:
     store = Database(tmp_path / "store.sqlite")
-    LocalLimits(store).reserve(NAME, CALLER, "a", 1, 3600, NOW, WAIT)
+    LocalLimits(store, DIGESTS).reserve(NAME, CALLER, "a", 1, 3600, NOW, WAIT)
+    LocalDirectory(store, digests_of(store, "")).put_secret("events", "482913", {"room": "one"}, WAIT)
     store.close()
-    assert b"4155550123" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"4155550123" not in content
+    assert b"482913" not in content
 
 
-def test_digests_of_one_caller_differ_from_rule_to_rule() -> None:
-    assert digest("one", CALLER) != digest("two", CALLER)
-
-
-# --- directory ---------------------------------------------------------------------------------------------------
-
-
-def test_a_row_is_found_where_it_was_put(store: Database) -> None:
-    directory = LocalDirectory(store)
-    directory.put("people", "1", {"name": "Ana"}, "token", NOW, WAIT)
-    assert directory.find("people", "1", WAIT) == {"name": "Ana"}
-    assert directory.find("people", "2", WAIT) is None
-    assert directory.find("others", "1", WAIT) is None
-
-
-def test_one_token_writes_once_even_after_another_wrote(store: Database) -> None:
-    directory = LocalDirectory(store)
-    directory.put("people", "1", {"name": "Ana"}, "first", NOW, WAIT)
-    directory.put("people", "1", {"name": "Ben"}, "second", NOW, WAIT)
-    directory.put("people", "1", {"name": "Ana"}, "first", NOW, WAIT)
-    assert directory.find("people", "1", WAIT) == {"name": "Ben"}
-
-
-def test_putting_keeps_the_fields_that_are_not_given(store: Database) -> None:
-    directory = LocalDirectory(store)
-    directory.put("people", "1", {"name": "Ana", "since": 2024}, "first", NOW, WAIT)
-    directory.put("people", "1", {"since": 2026}, "second", NOW, WAIT)
-    assert directory.find("people", "1", WAIT) == {"name": "Ana", "since": 2026}
-
-
-def test_the_first_to_claim_has_it_and_keeps_it_when_asked_again(store: Database) -> None:
-    directory = LocalDirectory(store)
-    assert directory.claim("tickets", "1", {"by": "Ana"}, "first", WAIT)
-    assert not directory.claim("tickets", "1", {"by": "Ben"}, "second", WAIT)
-    directory.put("tickets", "1", {"note": "called"}, "third", NOW, WAIT)
-    assert directory.claim("tickets", "1", {"by": "Ana"}, "first", WAIT)
-    assert directory.find("tickets", "1", WAIT) == {"by": "Ana", "note": "called"}
-
-
-def test_removing_twice_is_a_success(store: Database) -> None:
-    directory = LocalDirectory(store)
-    directory.put("people", "1", {"name": "Ana"}, "token", NOW, WAIT)
-    directory.remove("people", "1", WAIT)
-    directory.remove("people", "1", WAIT)
-    assert directory.find("people", "1", WAIT) is None
-
-
-def test_a_secret_key_is_found_by_comparing_every_row(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_row_is_compared_with_a_secret_also_behind_the_right_one(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compared = []
 
     def same(left: str, right: str) -> bool:
@@ -263,11 +131,45 @@ def test_a_secret_key_is_found_by_comparing_every_row(store: Database, monkeypat
         return left == right
 
     monkeypatch.setattr("sma_flows.services.local.directory.same_text", same)
-    directory = LocalDirectory(store)
-    directory.seed({"events": {"482913": {"room": "one"}, "730155": {"room": "two"}, "915702": {"room": "three"}}})
-    assert directory.find_secret("events", "482913", WAIT) == {"room": "one"}
-    assert sorted(compared) == ["482913", "730155", "915702"]
-    assert directory.find_secret("events", "000000", WAIT) is None
+    directory = LocalDirectory(store, digests_of(store, ""))
+    for pin in ("482913", "730155", "915702"):
+        directory.put_secret("events", pin, {"pin": "not this"}, WAIT)
+    directory.find_secret("events", "482913", WAIT)
+    assert len(set(compared)) == 3
+
+
+def test_the_key_of_a_file_stays_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    first, again, other = (digests_of(Database(each), "") for each in (path, path, tmp_path / "other.sqlite"))
+    assert first.of_secret("events", "482913") == again.of_secret("events", "482913")
+    assert first.of_secret("events", "482913") != other.of_secret("events", "482913")
+
+
+OLD_TABLES = """
+CREATE TABLE memo (token TEXT PRIMARY KEY, lease REAL NOT NULL, expires REAL NOT NULL, reply TEXT) WITHOUT ROWID;
+CREATE TABLE directory (
+  tab TEXT NOT NULL, key TEXT NOT NULL, fields TEXT NOT NULL, owner TEXT NOT NULL,
+  PRIMARY KEY (tab, key)) WITHOUT ROWID;
+CREATE TABLE meeting (id TEXT PRIMARY KEY, name TEXT, open INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE attendee (
+  place INTEGER PRIMARY KEY AUTOINCREMENT, meeting TEXT NOT NULL, id TEXT NOT NULL UNIQUE, present INTEGER NOT NULL);
+INSERT INTO directory VALUES ('people', '1', '{"name": "Ana"}', '');
+INSERT INTO meeting VALUES ('m-1', 'weekly', 1);
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_file_of_the_version_before_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    old = sqlite3.connect(path)
+    old.executescript(OLD_TABLES)
+    old.close()
+    for _ in range(2):
+        store = Database(path)
+        assert LocalDirectory(store, digests_of(store, "")).find("people", "1", WAIT) == {"name": "Ana"}
+        assert LocalMeetings(store).open("weekly", "", NOW, WAIT) != "m-1"
+        digests_of(store, "").of_secret("events", "482913")
+        store.close()
 
 
 # --- meetings ----------------------------------------------------------------------------------------------------
@@ -275,44 +177,85 @@ def test_a_secret_key_is_found_by_comparing_every_row(store: Database, monkeypat
 
 def test_one_token_gives_one_attendee_and_one_join_token(store: Database) -> None:
     meetings = LocalMeetings(store)
-    first, again = meetings.attend("m-1", "token", WAIT), meetings.attend("m-1", "token", WAIT)
-    other = meetings.attend("m-1", "other", WAIT)
+    first, again = meetings.attend("m-1", "token", NOW, WAIT), meetings.attend("m-1", "token", NOW, WAIT)
+    other = meetings.attend("m-1", "other", NOW, WAIT)
     assert first == again
     assert len({first.id, other.id}) == len({first.join_token, other.join_token}) == 2
     assert meetings.roster("m-1", WAIT) == (first.id, other.id)
 
 
 def test_a_join_token_is_not_shown(store: Database) -> None:
-    attendee = LocalMeetings(store).attend("m-1", "token", WAIT)
+    attendee = LocalMeetings(store).attend("m-1", "token", NOW, WAIT)
     assert attendee.join_token not in repr(attendee)
 
 
 def test_leaving_twice_is_a_success(store: Database) -> None:
     meetings = LocalMeetings(store)
-    attendee = meetings.attend("m-1", "token", WAIT)
-    meetings.leave("m-1", attendee.id, WAIT)
-    meetings.leave("m-1", attendee.id, WAIT)
+    attendee = meetings.attend("m-1", "token", NOW, WAIT)
+    meetings.leave("m-1", attendee.id, NOW, WAIT)
+    meetings.leave("m-1", attendee.id, NOW, WAIT)
     assert meetings.roster("m-1", WAIT) == ()
 
 
 def test_an_open_meeting_has_one_id_and_the_next_of_its_name_another(store: Database) -> None:
     meetings = LocalMeetings(store)
-    first = meetings.open("weekly", "us-east-1", WAIT)
-    assert meetings.open("weekly", "us-east-1", WAIT) == meetings.find("weekly", WAIT) == first
-    meetings.close("weekly", WAIT)
-    meetings.close("weekly", WAIT)
-    assert meetings.find("weekly", WAIT) is None
-    assert meetings.open("weekly", "us-east-1", WAIT) != first
+    first = meetings.open("weekly", "us-east-1", NOW, WAIT)
+    assert meetings.open("weekly", "us-east-1", NOW, WAIT) == meetings.find("weekly", NOW, WAIT) == first
+    meetings.close("weekly", NOW, WAIT)
+    meetings.close("weekly", NOW, WAIT)
+    assert meetings.find("weekly", NOW, WAIT) is None
+    assert meetings.open("weekly", "us-east-1", NOW, WAIT) != first
 
 
 def test_closing_a_meeting_empties_it_and_nobody_comes_in(store: Database) -> None:
     meetings = LocalMeetings(store)
-    meeting = meetings.open("weekly", "us-east-1", WAIT)
-    meetings.attend(meeting, "token", WAIT)
-    meetings.close("weekly", WAIT)
+    meeting = meetings.open("weekly", "us-east-1", NOW, WAIT)
+    meetings.attend(meeting, "token", NOW, WAIT)
+    meetings.close("weekly", NOW, WAIT)
     assert meetings.roster(meeting, WAIT) == ()
     with pytest.raises(ServiceError, match="closed"):
-        meetings.attend(meeting, "other", WAIT)
+        meetings.attend(meeting, "other", NOW, WAIT)
+
+
+def test_the_last_one_out_ends_a_meeting_that_was_opened_by_name(store: Database) -> None:
+    meetings = LocalMeetings(store)
+    meeting = meetings.open("weekly", "", NOW, WAIT)
+    first, second = (meetings.attend(meeting, token, NOW, WAIT) for token in ("one", "two"))
+    meetings.leave(meeting, first.id, NOW, WAIT)
+    assert meetings.find("weekly", NOW, WAIT) == meeting
+    meetings.leave(meeting, second.id, NOW, WAIT)
+    assert meetings.find("weekly", NOW, WAIT) is None
+
+
+def test_a_meeting_without_anybody_for_five_minutes_is_replaced(store: Database) -> None:
+    meetings = LocalMeetings(store)
+    first = meetings.open("weekly", "", NOW, WAIT)
+    assert meetings.open("weekly", "", NOW + 299, WAIT) == first
+    second = meetings.open("weekly", "", NOW + 300, WAIT)
+    assert second != first
+    meetings.attend(second, "one", NOW + 301, WAIT)
+    assert meetings.open("weekly", "", NOW + 3 * HOUR, WAIT) == second
+    with pytest.raises(ServiceError, match="closed"):
+        meetings.attend(first, "one", NOW + 301, WAIT)
+
+
+def test_no_meeting_is_older_than_a_day(store: Database) -> None:
+    meetings = LocalMeetings(store)
+    first = meetings.open("weekly", "", NOW, WAIT)
+    meetings.attend(first, "one", NOW, WAIT)
+    assert meetings.find("weekly", NOW + 24 * HOUR - 1, WAIT) == first
+    assert meetings.find("weekly", NOW + 24 * HOUR, WAIT) is None
+    assert meetings.roster(first, WAIT) == ()
+
+
+def test_an_attendee_is_muted_until_unmuted(store: Database) -> None:
+    meetings = LocalMeetings(store)
+    attendee = meetings.attend("m-1", "one", NOW, WAIT)
+    meetings.mute("m-1", attendee.id, True, WAIT)
+    assert meetings.muted("m-1") == (attendee.id,)
+    meetings.mute("m-1", attendee.id, False, WAIT)
+    meetings.mute("m-1", "nobody", True, WAIT)
+    assert meetings.muted("m-1") == ()
 
 
 # --- outbox ------------------------------------------------------------------------------------------------------

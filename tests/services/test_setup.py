@@ -85,7 +85,7 @@ def test_in_lambda_a_store_of_one_process_is_refused() -> None:
 
 
 def test_in_lambda_a_file_is_taken_with_a_warning(tmp_path: Path) -> None:
-    env = {**LAMBDA, "SMA_FLOWS_STORE": str(tmp_path / "store.sqlite")}
+    env = {**LAMBDA, "SMA_FLOWS_STORE": str(tmp_path / "store.sqlite"), "SMA_FLOWS_CALLS": "local"}
     assert "as far as this file is shared" in open_services(plan(call_back=ONCE), env, HERE).warnings[0]
 
 

@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sma_flows.runtime.ask import Ask, CallInfo, LimitUse, ServiceReply
-from sma_flows.services.builtins import Ports
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.local.database import Database
-from sma_flows.services.local.directory import LocalDirectory
-from sma_flows.services.local.limits import LocalLimits
-from sma_flows.services.local.meetings import LocalMeetings
-from sma_flows.services.local.memo import LocalMemo
+from sma_flows.services.local.open import use_file
 from sma_flows.services.local.outbox import LocalOutbox
 
 CALL = CallInfo("t-1", "+14155550123", "+12065550199", "en-US", "check", "Inbound")
@@ -78,11 +74,16 @@ def per_caller(most: int = 3, key: str = "+14155550123", outcome: str = "wrong")
 
 def services(function: Callable[..., object] | None = None, path: str | Path = "memory", **more: Any) -> LocalServices:
     """Services with a store; *function* is the hook ``check`` of revision ``rev1``."""
-    store = Database(path)
     functions = {("rev1", "check"): function} if function is not None else {}
-    made = LocalServices(functions, memo=LocalMemo(store), limits=LocalLimits(store), **more)
-    made.ports = Ports(LocalDirectory(store), LocalMeetings(store), LocalOutbox(store))
+    made = LocalServices(functions, **more)
+    use_file(made, Database(path))
     return made
+
+
+def sent(made: LocalServices, kind: str = "") -> list[dict[str, Any]]:
+    """What left, as the stand-ins keep it."""
+    outbox: LocalOutbox = made.ports.channel._outbox  # type: ignore[union-attr]
+    return outbox.sent(kind)
 
 
 def perform(made: LocalServices, ask: Ask, seconds: float = 10.0) -> ServiceReply:

@@ -145,6 +145,9 @@ def test_a_function_that_cannot_be_reached_is_a_function_that_fails() -> None:
 # ---- the meetings as a port ----------------------------------------------------------------------------------------
 
 
+NOW = 0.0  # the exchange has a clock of its own
+
+
 def meetings() -> tuple[Exchange, SimulatedMeetings]:
     exchange = Exchange(lambda *_: None)
     return exchange, of_exchange(exchange)
@@ -152,40 +155,62 @@ def meetings() -> tuple[Exchange, SimulatedMeetings]:
 
 def test_a_meeting_is_opened_by_name_once_and_found_until_it_is_closed() -> None:
     _, port = meetings()
-    first = port.open("standup", "", 1)
-    assert port.open("standup", "", 1) == first == port.find("standup", 1)
-    assert port.find("another", 1) is None
-    port.close("standup", 1)
-    port.close("another", 1)
-    assert port.find("standup", 1) is None
-    assert port.open("standup", "", 1) != first
+    first = port.open("standup", "", NOW, 1)
+    assert port.open("standup", "", NOW, 1) == first == port.find("standup", NOW, 1)
+    assert port.find("another", NOW, 1) is None
+    port.close("standup", NOW, 1)
+    port.close("another", NOW, 1)
+    assert port.find("standup", NOW, 1) is None
+    assert port.open("standup", "", NOW, 1) != first
 
 
 def test_a_token_is_one_seat_and_leaving_twice_is_a_success() -> None:
     _, port = meetings()
-    room = port.open("standup", "", 1)
-    seat = port.attend(room, "token-1", 1)
-    assert port.attend(room, "token-1", 1) == seat
+    room = port.open("standup", "", NOW, 1)
+    seat = port.attend(room, "token-1", NOW, 1)
+    assert port.attend(room, "token-1", NOW, 1) == seat
     assert port.roster(room, 1) == (seat.id,)
-    port.leave(room, seat.id, 1)
-    port.leave(room, seat.id, 1)
-    port.leave("nowhere", seat.id, 1)
+    port.leave(room, seat.id, NOW, 1)
+    port.leave(room, seat.id, NOW, 1)
+    port.leave("nowhere", seat.id, NOW, 1)
     assert port.roster(room, 1) == ()
+    assert port.find("standup", NOW, 1) is None, "the last one out ends it"
+
+
+def test_while_somebody_is_there_a_meeting_lives() -> None:
+    _, port = meetings()
+    room = port.open("standup", "", NOW, 1)
+    first, second = (port.attend(room, token, NOW, 1) for token in ("one", "two"))
+    port.leave(room, first.id, NOW, 1)
+    assert port.open("standup", "", NOW, 1) == room
+    assert port.roster(room, 1) == (second.id,)
+
+
+def test_an_attendee_is_muted_and_unmuted() -> None:
+    exchange, port = meetings()
+    room = port.open("standup", "", NOW, 1)
+    seat = port.attend(room, "one", NOW, 1)
+    heard = []
+    for muted in (True, False):
+        port.mute(room, seat.id, muted, 1)
+        heard.append(exchange.meetings.attendee(room, seat.id, exchange.clock.now_ms()).capabilities["Audio"])
+    port.mute(room, "nobody", True, 1)
+    assert heard == ["Receive", "SendReceive"]
 
 
 def test_a_meeting_made_elsewhere_counts_as_open_and_one_that_was_made_here_and_has_ended_does_not() -> None:
     exchange, port = meetings()
-    assert port.attend("m-1", "token-1", 1)
+    assert port.attend("m-1", "token-1", NOW, 1)
     exchange.wait(5 * 60_000)
-    assert port.attend("m-1", "token-1", 1)
-    room = port.open("standup", "", 1)
-    port.close("standup", 1)
+    assert port.attend("m-1", "token-1", NOW, 1)
+    room = port.open("standup", "", NOW, 1)
+    port.close("standup", NOW, 1)
     with pytest.raises(ServiceError, match="NotFoundException"):
-        port.attend(room, "token-1", 1)
+        port.attend(room, "token-1", NOW, 1)
     assert port.roster(room, 1) == ()
 
 
 def test_names_that_look_alike_are_different_meetings() -> None:
     _, port = meetings()
-    rooms = [port.open(name, region, 1) for name, region in itertools.product(("a", "b"), ("",))]
+    rooms = [port.open(name, region, NOW, 1) for name, region in itertools.product(("a", "b"), ("",))]
     assert len(set(rooms)) == 2

@@ -19,7 +19,7 @@ from sma_flows.deploy.emulator import INVOKE_PATH, Pool, is_failure
 from sma_flows.deploy.front import serve
 from sma_flows.deploy.package import build_function
 from sma_flows.errors import BuildError
-from sma_flows.services.setup import DEFAULT_STORE, MEETINGS, STORE
+from sma_flows.services.setup import DEFAULT_STORE, SERVICES, STORE
 
 __all__ = ["command"]
 
@@ -102,4 +102,4 @@ def _settings(values: dict[str, str]) -> dict[str, str]:
     """What the function needs beside the values of the flows, where nothing was said."""
     store = Path(values.get(STORE) or DEFAULT_STORE).resolve()
     store.parent.mkdir(parents=True, exist_ok=True)
-    return {MEETINGS: "local", "SMA_FLOWS_PLAN": "plan.json", **values, STORE: str(store)}
+    return {SERVICES: "local", "SMA_FLOWS_PLAN": "plan.json", **values, STORE: str(store)}

@@ -71,15 +71,21 @@ def play(
 ) -> Iterator[Played]:
     """Play events in their order. Each transaction of each story keeps the attributes of its last answer.
 
+    Each story begins with an empty store: what a recording left behind has no say in the next one.
+
     ``at`` is the clock of every event; without it :func:`clock_of` the event.
     """
     services.clock = clock = _EventClock()
     saved: dict[tuple[str, str], Any] = {}
     calls: dict[tuple[str, str], int] = {}
+    story: str | None = None
     for number, recorded in enumerate(events, start=1):
         event = copy.deepcopy(recorded.event)
         details = event.get("CallDetails")
         key = (recorded.story, str(details.get("TransactionId", "")) if isinstance(details, dict) else "")
+        if recorded.story != story:
+            story = recorded.story
+            _empty(services)
         first = key not in calls
         call = calls.setdefault(key, len(calls) + 1)
         if key in saved and isinstance(details, dict):
@@ -97,6 +103,15 @@ def play(
         elif key not in saved and isinstance(details, dict):
             saved[key] = details.get("TransactionAttributes")
         yield Played(number, call, recorded, event, result, now, took, tuple(watched.asked), first)
+
+
+def _empty(services: LocalServices) -> None:
+    """A new store, if there is one."""
+    if services.ports.directory is not None:
+        from sma_flows.services.local.database import MEMORY, Database  # here: only for flows that need a store
+        from sma_flows.services.local.open import use_file
+
+        use_file(services, Database(MEMORY))
 
 
 def clock_of(event: Mapping[str, Any]) -> datetime:

@@ -144,6 +144,11 @@ def _hook(hook: ResolvedHook, scope: Scope) -> Json:
     out: Json = {"python": model.python} if model.python else {"builtin": model.builtin}
     if model.with_:
         out["with"] = {name: expression(value, scope) for name, value in model.with_.items()}
+    if model.uses:
+        out["uses"] = {
+            name: {key: expression(value, scope) for key, value in settings.items()}
+            for name, settings in model.uses.items()
+        }
     if model.fields_:
         out["fields"] = list(model.fields_)
     out["outcomes"] = {

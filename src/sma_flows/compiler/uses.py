@@ -106,6 +106,9 @@ def flow_expressions(model: FlowModel) -> Iterator[Expression]:
     for name, hook in model.hooks.items():
         for key, value in hook.with_.items():
             yield Expression(value, "with", ("hooks", name, "with", key))
+        for used, settings in hook.uses.items():
+            for key, value in settings.items():
+                yield Expression(value, "uses", ("hooks", name, "uses", used, key))
         if hook.undo is not None:
             yield from _expressions(hook.undo, "undo", ("hooks", name, "undo"))
     if model.dial_policy is not None:

@@ -8,10 +8,11 @@ What the names mean, and whether they exist, is the resolver's business.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from sma_flows.flow import values
 from sma_flows.flow.diagnostics import Fault
 from sma_flows.flow.expressions import Expr, HookCall
 from sma_flows.flow.fields import (
@@ -42,6 +43,7 @@ from sma_flows.flow.fields import (
     VarType,
     Zone,
     count,
+    key,
     many,
     one_of,
     version,
@@ -134,6 +136,8 @@ BUILTINS: Final = (
     "meetings.open",
     "meetings.find",
     "meetings.close",
+    "meetings.mute",
+    "meetings.unmute",
     "channel.post",
     "queue.put",
     "stream.start",
@@ -143,8 +147,11 @@ BUILTINS: Final = (
     "transcription.start",
     "transcription.stop",
     "calls.dial",
+    "calls.update",
 )
 """Hooks that come with the package."""
+
+BuiltinKey: TypeAlias = Annotated[str, key(lambda text: values.check_word(text, BUILTINS, "a built-in hook"))]
 
 DEFAULT_BUDGET_MS: Final = 2_000
 
@@ -159,6 +166,7 @@ class HookModel(Strict):
     builtin: Annotated[str | None, one_of(BUILTINS, "a built-in hook")] = None
     with_: dict[NameKey, Value] = Field(default_factory=dict, alias="with")
     fields_: Names = Field(default=(), alias="fields")
+    uses: dict[BuiltinKey, dict[NameKey, Value]] = Field(default_factory=dict)
     outcomes: Outcomes = Field(default_factory=dict)
     gives: dict[VarKey, PlainType] = Field(default_factory=dict)
     budget: Duration = DEFAULT_BUDGET_MS
@@ -189,6 +197,8 @@ class HookModel(Strict):
                         path=(name,),
                         at_key=True,
                     )
+        if self.builtin is not None and self.uses:
+            raise _together("builtin", "uses", "a built-in hook uses nothing but its own settings")
         if self.gives and any(self.outcomes.values()):
             raise _together("outcomes", "gives", "results stand under the outcomes or under `gives`, not under both")
         return self

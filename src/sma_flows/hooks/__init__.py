@@ -20,10 +20,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sma_flows.runtime.ask import Secret, same_text
+
+if TYPE_CHECKING:
+    from sma_flows.hooks.services import CallServices
 
 __all__ = ["Call", "Reply", "Secret", "hook", "same_secret"]
 
@@ -33,13 +36,20 @@ MARK: Final = "__sma_flows_hook__"
 HookFunction = TypeVar("HookFunction", bound=Callable[..., object])
 
 
+def _no_services() -> CallServices:
+    from sma_flows.hooks.services import CallServices  # here: most hooks use none
+
+    return CallServices()
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What a hook may know of the call it works for.
 
     ``id`` is the transaction id, ``caller`` and ``called`` the numbers of leg A, ``state`` the state that runs the
     hook. ``token`` is the same whenever the same effect is asked for again: everything that the hook creates must be
-    named or keyed by it (26 lower-case letters and digits). ``deadline`` is a ``time.monotonic()`` value.
+    named or keyed by it (26 lower-case letters and digits). ``deadline`` is a ``time.monotonic()`` value. ``services``
+    is what the flow lets the hook use under ``uses:`` (:mod:`sma_flows.hooks.services`).
     """
 
     id: str
@@ -50,6 +60,7 @@ class Call:
     direction: str
     token: str
     deadline: float
+    services: CallServices = field(default_factory=_no_services, repr=False, compare=False)
 
     def remaining(self) -> float:
         """Seconds left, never negative: the read timeout for whatever the hook asks."""

@@ -37,7 +37,7 @@ class Builtin:
     ``args`` maps the fixed positional arguments to their types, in order, written as the flow language writes types
     (``any``: whatever the flow has). ``outcomes`` lists the outcomes, main one first. ``gives`` maps result names to
     types and belongs to the main outcome. ``settings`` are the keys that ``with:`` may hold; those in ``required``
-    must be there.
+    must be there, those in ``in_aws`` where AWS does the work.
     """
 
     args: Mapping[str, str]
@@ -46,6 +46,7 @@ class Builtin:
     gives: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     settings: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
+    in_aws: tuple[str, ...] = ()
     fields: bool = False
     declared: bool = False
     budget_ms: int = 1000
@@ -56,7 +57,7 @@ class Builtin:
         return self.outcomes[0]
 
 
-def _pipeline(kind: str) -> dict[str, Builtin]:
+def _pipeline(kind: str, setting: str, needed: bool) -> dict[str, Builtin]:
     """Start and stop of something that runs beside a meeting and is known by the id of its pipeline."""
     return {
         f"{kind}.start": Builtin(
@@ -64,7 +65,9 @@ def _pipeline(kind: str) -> dict[str, Builtin]:
             outcomes=("done",),
             gives={"pipeline": "text(64)"},
             effect="keyed",
-            settings=("sink", "language"),
+            settings=(setting,),
+            in_aws=(setting,) if needed else (),
+            budget_ms=1500,
         ),
         f"{kind}.stop": Builtin(args={"pipeline": "text(64)"}, outcomes=("done",), effect="repeatable"),
     }
@@ -115,15 +118,33 @@ BUILTINS: Final[Mapping[str, Builtin]] = MappingProxyType(
             args={"name": "text(64)"}, outcomes=("found", "none"), gives={"meeting": "text(64)"}, effect="read"
         ),
         "meetings.close": Builtin(args={"name": "text(64)"}, outcomes=("done",), effect="repeatable"),
+        # An attendee hears on; picture and content are not touched.
+        "meetings.mute": Builtin(
+            args={"meeting": "text(64)", "attendee": "text(64)"}, outcomes=("done",), effect="repeatable"
+        ),
+        "meetings.unmute": Builtin(
+            args={"meeting": "text(64)", "attendee": "text(64)"}, outcomes=("done",), effect="repeatable"
+        ),
         "channel.post": Builtin(
-            args={"text": "text(2048)"}, outcomes=("done",), effect="keyed", settings=("channel", "bearer"), fields=True
+            args={"text": "text(2048)"},
+            outcomes=("done",),
+            effect="keyed",
+            settings=("channel", "bearer"),
+            in_aws=("channel", "bearer"),
+            fields=True,
         ),
+        # Keyed on a FIFO queue only: elsewhere the services put a memo record in front of it (services/needs.py).
         "queue.put": Builtin(
-            args={"message": "any"}, outcomes=("done",), effect="keyed", settings=("queue",), fields=True
+            args={"message": "any"},
+            outcomes=("done",),
+            effect="keyed",
+            settings=("queue", "kind"),
+            in_aws=("queue",),
+            fields=True,
         ),
-        **_pipeline("stream"),
-        **_pipeline("capture"),
-        **_pipeline("transcription"),
+        **_pipeline("stream", "sink", needed=True),
+        **_pipeline("capture", "sink", needed=True),
+        **_pipeline("transcription", "language", needed=False),
         # CreateSipMediaApplicationCall takes no request token: only a memo record keeps a retry from dialling twice.
         "calls.dial": Builtin(
             args={"flow": "text(40)", "to": "phone", "from": "phone"},
@@ -131,6 +152,16 @@ BUILTINS: Final[Mapping[str, Builtin]] = MappingProxyType(
             gives={"transaction": "text(64)"},
             effect="once",
             settings=("application",),
+            in_aws=("application",),
+            fields=True,
+        ),
+        # The arguments of the update are the hook's `fields:`.
+        "calls.update": Builtin(
+            args={"flow": "text(40)", "transaction": "text(64)", "update": "text(40)"},
+            outcomes=("done", "over"),
+            effect="once",
+            settings=("application",),
+            in_aws=("application",),
             fields=True,
         ),
     }

@@ -9,26 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sma_flows.errors import ServiceError
 from sma_flows.hooks.builtin import BUILTINS
 from sma_flows.runtime.ask import Secret, ServiceReply
+from sma_flows.runtime.nodes import effect_token
+from sma_flows.services.outbound import RefusedNumberError
 
 if TYPE_CHECKING:
     from sma_flows.runtime.ask import Ask
-    from sma_flows.services.ports import Directory, Meetings, Outbox
+    from sma_flows.services.outbound import Outbound
+    from sma_flows.services.ports import Ports
+
+T = TypeVar("T")
 
 DONE: Final = ServiceReply("done")
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What the built-ins work on. A port that is not there makes its built-ins fail."""
-
-    directory: Directory | None = None
-    meetings: Meetings | None = None
-    outbox: Outbox | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +36,7 @@ class _Work:
     fixed: Sequence[Any]
     more: Mapping[str, Any]
     ports: Ports
+    outbound: Outbound
     now: float
     timeout_s: float
 
@@ -47,12 +44,19 @@ class _Work:
         """A fixed argument as text."""
         return as_text(self.fixed[position])
 
+    def option(self, name: str, default: str = "") -> str:
+        """A setting as text."""
+        chosen = self.settings.get(name)
+        return as_text(chosen) if chosen else default
+
     @property
     def table(self) -> str:
         return as_text(self.settings.get("table"))
 
 
-def run_builtin(ask: Ask, ports: Ports, env: Mapping[str, str], now: float, timeout_s: float) -> ServiceReply:
+def run_builtin(
+    ask: Ask, ports: Ports, outbound: Outbound, env: Mapping[str, str], now: float, timeout_s: float
+) -> ServiceReply:
     """Do what a built-in hook says.
 
     Raises:
@@ -74,7 +78,36 @@ def run_builtin(ask: Ask, ports: Ports, env: Mapping[str, str], now: float, time
     if not secret_key and any(isinstance(value, Secret) for value in ask.args):
         raise ServiceError(f"{name} takes no secret")
     more = dict(zip(fields, ask.args[count:], strict=True))
-    return _DO[name](_Work(ask, settings, ask.args[:count], more, ports, now, timeout_s))
+    return _DO[name](_Work(ask, settings, ask.args[:count], more, ports, outbound, now, timeout_s))
+
+
+def asked(
+    ask: Ask, name: str, args: tuple[Any, ...], fields: Mapping[str, Any], settings: Mapping[str, Any], nth: int
+) -> Ask:
+    """What a hook of the author's own asks for while it does *ask*: its *nth* use of the built-in *name*.
+
+    Raises:
+        ServiceError: the hook does not declare that it uses it.
+    """
+    uses = ask.hook.get("uses", {})
+    if name not in uses:
+        raise ServiceError(f"the hook does not declare `uses: {{{name}: ...}}`")
+    declared = BUILTINS[name]
+    gives: dict[str, Any] = {key: {} for key in declared.gives}
+    hook = {
+        "builtin": name,
+        "with": {**uses[name], **settings},
+        "fields": tuple(fields),
+        "outcomes": {outcome: gives if outcome == declared.main else {} for outcome in declared.outcomes},
+        "row": "whole",
+    }
+    return ask._replace(
+        hook=hook,
+        args=(*args, *fields.values()),
+        token=effect_token(ask.token, name, str(nth)),
+        effect=declared.effect,
+        limits=(),
+    )
 
 
 def setting(value: object, env: Mapping[str, str]) -> Any:
@@ -111,92 +144,158 @@ def as_text(value: object) -> str:
     raise ServiceError("a built-in hook was given an unset or unsuitable value")
 
 
-def _directory(work: _Work) -> Directory:
-    if work.ports.directory is None:
-        raise ServiceError("no directory is configured")
-    return work.ports.directory
+def need(port: T | None, what: str) -> T:
+    """The port, which has to be there.
 
-
-def _meetings(work: _Work) -> Meetings:
-    if work.ports.meetings is None:
-        raise ServiceError("no meeting service is configured")
-    return work.ports.meetings
-
-
-def _send(work: _Work, payload: Mapping[str, Any]) -> None:
-    if work.ports.outbox is None:
-        raise ServiceError("no place to send things to is configured")
-    kind = str(work.ask.hook["builtin"])
-    work.ports.outbox.send(kind, work.ask.token, {**work.settings, **payload}, work.now, work.timeout_s)
+    Raises:
+        ServiceError: it is not.
+    """
+    if port is None:
+        raise ServiceError(f"no {what} is configured")
+    return port
 
 
 def _find(work: _Work) -> ServiceReply:
-    directory = _directory(work)
+    directory = need(work.ports.directory, "directory")
     find = directory.find_secret if isinstance(work.fixed[0], Secret) else directory.find
     row = find(work.table, work.text(0), work.timeout_s)
     if row is None:
         return ServiceReply("none")
-    wanted = work.ask.hook.get("outcomes", {}).get("found") or {}
+    declared = work.ask.hook.get("outcomes", {}).get("found") or {}
+    wanted = row if "row" in work.ask.hook else declared  # a hook of its own code gets the whole row
     return ServiceReply("found", {name: row[name] for name in wanted if row.get(name) is not None})
 
 
 def _put(work: _Work) -> ServiceReply:
-    _directory(work).put(work.table, work.text(0), work.more, work.ask.token, work.now, work.timeout_s)
+    directory = need(work.ports.directory, "directory")
+    directory.put(work.table, work.text(0), work.more, work.ask.token, work.now, work.timeout_s)
     return DONE
 
 
 def _claim(work: _Work) -> ServiceReply:
-    mine = _directory(work).claim(work.table, work.text(0), work.more, work.ask.token, work.timeout_s)
+    directory = need(work.ports.directory, "directory")
+    mine = directory.claim(work.table, work.text(0), work.more, work.ask.token, work.timeout_s)
     return ServiceReply("claimed" if mine else "taken")
 
 
 def _remove(work: _Work) -> ServiceReply:
-    _directory(work).remove(work.table, work.text(0), work.timeout_s)
+    need(work.ports.directory, "directory").remove(work.table, work.text(0), work.timeout_s)
     return DONE
 
 
 def _meeting_open(work: _Work) -> ServiceReply:
-    chosen = work.settings.get("region")
-    region = as_text(chosen) if chosen else ""  # empty: the one we run in
-    return ServiceReply("done", {"meeting": _meetings(work).open(work.text(0), region, work.timeout_s)})
+    meetings = need(work.ports.meetings, "meeting service")
+    # no region: the one we run in
+    meeting = meetings.open(work.text(0), work.option("region"), work.now, work.timeout_s)
+    return ServiceReply("done", {"meeting": meeting})
 
 
 def _meeting_find(work: _Work) -> ServiceReply:
-    meeting = _meetings(work).find(work.text(0), work.timeout_s)
+    meeting = need(work.ports.meetings, "meeting service").find(work.text(0), work.now, work.timeout_s)
     return ServiceReply("none") if meeting is None else ServiceReply("found", {"meeting": meeting})
 
 
 def _meeting_close(work: _Work) -> ServiceReply:
-    _meetings(work).close(work.text(0), work.timeout_s)
+    need(work.ports.meetings, "meeting service").close(work.text(0), work.now, work.timeout_s)
+    return DONE
+
+
+def _mute(work: _Work) -> ServiceReply:
+    need(work.ports.meetings, "meeting service").mute(work.text(0), work.text(1), True, work.timeout_s)
+    return DONE
+
+
+def _unmute(work: _Work) -> ServiceReply:
+    need(work.ports.meetings, "meeting service").mute(work.text(0), work.text(1), False, work.timeout_s)
     return DONE
 
 
 def _post(work: _Work) -> ServiceReply:
-    _send(work, {**work.more, "text": work.text(0)})
+    channel, bearer = work.option("channel"), work.option("bearer")
+    need(work.ports.channel, "messaging service").post(
+        channel, bearer, work.text(0), work.more, work.ask.token, work.now, work.timeout_s
+    )
     return DONE
 
 
 def _queue(work: _Work) -> ServiceReply:
-    _send(work, {**work.more, "message": work.fixed[0]})
+    queue, kind = work.option("queue"), work.option("kind", work.ask.name)
+    body = {**work.more, "call": work.ask.call.id, "message": work.fixed[0]}
+    need(work.ports.queue, "queue").put(queue, kind, body, work.ask.token, work.now, work.timeout_s)
     return DONE
 
 
-def _start(work: _Work) -> ServiceReply:
-    _send(work, {"meeting": work.text(0)})
-    return ServiceReply("done", {"pipeline": work.ask.token})
+def _stream_start(work: _Work) -> ServiceReply:
+    stream = need(work.ports.stream, "service for streams")
+    pipeline = stream.start(work.text(0), work.option("sink"), work.ask.token, work.now, work.timeout_s)
+    return ServiceReply("done", {"pipeline": pipeline})
 
 
-def _stop(work: _Work) -> ServiceReply:
-    _send(work, {"pipeline": work.text(0)})
+def _stream_stop(work: _Work) -> ServiceReply:
+    stream = need(work.ports.stream, "service for streams")
+    stream.stop(work.text(0), work.ask.token, work.now, work.timeout_s)
+    return DONE
+
+
+def _capture_start(work: _Work) -> ServiceReply:
+    capture = need(work.ports.capture, "service for recordings of meetings")
+    pipeline = capture.start(work.text(0), work.option("sink"), work.ask.token, work.now, work.timeout_s)
+    return ServiceReply("done", {"pipeline": pipeline})
+
+
+def _capture_stop(work: _Work) -> ServiceReply:
+    capture = need(work.ports.capture, "service for recordings of meetings")
+    capture.stop(work.text(0), work.ask.token, work.now, work.timeout_s)
+    return DONE
+
+
+def _transcription_start(work: _Work) -> ServiceReply:
+    meeting, language = work.text(0), work.option("language", work.ask.call.locale or "en-US")
+    need(work.ports.transcription, "service for transcriptions").start(
+        meeting, language, work.ask.token, work.now, work.timeout_s
+    )
+    return ServiceReply("done", {"pipeline": meeting})  # a meeting has one, and it is stopped by the meeting's id
+
+
+def _transcription_stop(work: _Work) -> ServiceReply:
+    transcription = need(work.ports.transcription, "service for transcriptions")
+    transcription.stop(work.text(0), work.ask.token, work.now, work.timeout_s)
     return DONE
 
 
 def _dial(work: _Work) -> ServiceReply:
-    flow, to, caller = work.text(0), work.text(1), work.text(2)
-    if not (to.startswith("+") and to[1:].isdigit()):
+    calls = need(work.ports.calls, "service for calls")
+    try:
+        transaction = work.outbound.place(
+            calls,
+            work.text(0),
+            work.text(1),
+            work.text(2),
+            work.more,
+            token=work.ask.token,
+            now=work.now,
+            timeout_s=work.timeout_s,
+            application=work.option("application"),
+            revision=work.ask.revision,
+        )
+    except RefusedNumberError:
         return ServiceReply("refused")
-    _send(work, {"flow": flow, "to": to, "from": caller, "inputs": dict(work.more)})
-    return ServiceReply("done", {"transaction": work.ask.token})
+    return ServiceReply("done", {"transaction": transaction})
+
+
+def _update(work: _Work) -> ServiceReply:
+    reached = work.outbound.tell(
+        need(work.ports.calls, "service for calls"),
+        work.text(0),
+        work.text(1),
+        work.text(2),
+        work.more,
+        token=work.ask.token,
+        now=work.now,
+        timeout_s=work.timeout_s,
+        application=work.option("application"),
+    )
+    return DONE if reached else ServiceReply("over")
 
 
 _DO: Final[Mapping[str, Callable[[_Work], ServiceReply]]] = {
@@ -207,13 +306,16 @@ _DO: Final[Mapping[str, Callable[[_Work], ServiceReply]]] = {
     "meetings.open": _meeting_open,
     "meetings.find": _meeting_find,
     "meetings.close": _meeting_close,
+    "meetings.mute": _mute,
+    "meetings.unmute": _unmute,
     "channel.post": _post,
     "queue.put": _queue,
-    "stream.start": _start,
-    "stream.stop": _stop,
-    "capture.start": _start,
-    "capture.stop": _stop,
-    "transcription.start": _start,
-    "transcription.stop": _stop,
+    "stream.start": _stream_start,
+    "stream.stop": _stream_stop,
+    "capture.start": _capture_start,
+    "capture.stop": _capture_stop,
+    "transcription.start": _transcription_start,
+    "transcription.stop": _transcription_stop,
     "calls.dial": _dial,
+    "calls.update": _update,
 }

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,14 +28,16 @@ from sma_flows.errors import ServiceError
 from sma_flows.hooks import Call, Reply
 from sma_flows.runtime.ask import FAILED, Secret, ServiceReply
 from sma_flows.services.budget import BudgetSpentError, can_stop, run_within
-from sma_flows.services.builtins import Ports, as_text, run_builtin
+from sma_flows.services.builtins import as_text, asked, need, run_builtin, setting
 from sma_flows.services.jobs import START_S, job_of
-from sma_flows.services.ports import SystemClock
+from sma_flows.services.outbound import Outbound
+from sma_flows.services.ports import Meter, Ports, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sma_flows.hooks.load import HookKey
+    from sma_flows.hooks.services import CallServices
     from sma_flows.runtime.ask import Ask, LimitUse
     from sma_flows.services.jobs import Jobs
     from sma_flows.services.ports import Clock, LimitStore, MemoStore
@@ -44,10 +46,16 @@ LEASE_EXTRA_S: Final = 1.0
 """Seconds that a memo record waits beyond the hook's budget before it counts as lost (decision 18)."""
 
 POLL_S: Final = 0.02
-"""Seconds between two looks at a memo record that somebody else is about to write."""
+SLOWER: Final = 1.5
+"""Seconds to the first look at a memo record that somebody else is about to write, and how they grow from look to look:
+a look costs a read of the store."""
 
 STORE_S: Final = 1.0
-"""Longest wait for the store, if the deadline leaves that much."""
+"""Longest wait for the store in front of a hook; never more than half of the hook's time."""
+
+EARLY_S: Final = 0.05
+"""So much earlier than the hook's timer a port gives up by itself: it knows better what went wrong, and is not stopped
+in the middle of a connection that will be used again."""
 
 LIMITED: Final = ServiceReply("limited")
 
@@ -84,8 +92,10 @@ class LocalServices:
     limits: LimitStore | None = None
     jobs: Jobs | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    outbound: Outbound = field(default_factory=Outbound)
     clock: Clock = field(default_factory=SystemClock)
     within: Callable[[float, Callable[[], ServiceReply]], ServiceReply] = run_within
+    meter: Meter = field(default_factory=Meter)
     troubles: list[Trouble] = field(default_factory=list)
 
     def take_troubles(self) -> list[Trouble]:
@@ -99,13 +109,22 @@ class LocalServices:
         try:
             if ask.port == "call.ended":
                 return self._note_end(ask, deadline)
-            if ask.limits:
-                reply = self._limited(ask, deadline)
-            else:
-                reply = self._once(ask, deadline) if ask.effect == "once" else self._do(ask, deadline)
+            ask = self._classed(ask)
+            reply = self._limited(ask, deadline) if ask.limits else self._protected(ask, deadline)
             return self._too_late(ask, reply)
         except ServiceError as error:
             return self._failed("store", ask, type(error).__name__)
+
+    def _classed(self, ask: Ask) -> Ask:
+        """*ask* with the effect class that it has here: a queue that knows no tokens takes a message again."""
+        if ask.effect == "keyed" and ask.hook.get("builtin") == "queue.put" and self.ports.queue is not None:
+            queue = setting(ask.hook.get("with", {}).get("queue"), self.env)
+            if isinstance(queue, str) and not self.ports.queue.knows_tokens(queue):
+                return ask._replace(effect="once")
+        return ask
+
+    def _protected(self, ask: Ask, deadline: float) -> ServiceReply:
+        return self._once(ask, deadline) if ask.effect == "once" else self._do(ask, deadline)
 
     # -- hooks that outlive their call (decision 23) ------------------------------------------------------------------
 
@@ -119,7 +138,7 @@ class LocalServices:
         if not ask.hook.get("undo") or ask.cleanup or reply.outcome == "failed" or self.memo is None:
             return reply
         try:
-            return reply._replace(ended=self.memo.ended(ask.call.id, STORE_S))
+            return reply._replace(ended=self.memo.ended(ask.call.id, self.clock.now(), STORE_S))
         except ServiceError as error:  # the mark in the saved call is left, as without a store
             self._trouble("store", ask, type(error).__name__)
             return reply
@@ -136,7 +155,7 @@ class LocalServices:
                 if not self.limits.reserve(use.name, use.key, ask.token, use.max, use.window_s, now, wait):
                     return LIMITED
                 reserved.append(use)
-            reply = self._once(ask, deadline) if ask.effect == "once" else self._do(ask, deadline)
+            reply = self._protected(ask, deadline)
             for use in [use for use in reserved if use.outcome == reply.outcome]:
                 reserved.remove(use)
                 if self.limits.use(use.name, use.key, ask.token, STORE_S) >= use.max:
@@ -161,9 +180,11 @@ class LocalServices:
             if self.memo is None:
                 raise ServiceError("no store")
             memo = self.memo.begin(ask.token, budget + LEASE_EXTRA_S, self.clock.now(), self._wait(deadline))
-            while memo.state == "wait" and self.clock.monotonic() + POLL_S < deadline:
-                self.clock.sleep(POLL_S)
-                memo = self.memo.begin(ask.token, budget + LEASE_EXTRA_S, self.clock.now(), self._wait(deadline))
+            pause = POLL_S
+            while memo.state == "wait" and self.clock.monotonic() + pause < deadline:
+                self.clock.sleep(pause)
+                pause *= SLOWER
+                memo = self.memo.look(ask.token, self.clock.now(), self._wait(deadline))
         except ServiceError as error:
             if not ask.cleanup:
                 return self._failed("store", ask, type(error).__name__)
@@ -210,13 +231,15 @@ class LocalServices:
 
     def _hook(self, ask: Ask, deadline: float) -> ServiceReply:
         if "builtin" in ask.hook:
-            reply: object = run_builtin(ask, self.ports, self.env, self.clock.now(), self._left(deadline))
+            reply: object = self._builtin(ask, deadline)
         else:
             function = self.functions.get((ask.revision, ask.name))
             if function is None:
                 return self._failed("hook_missing", ask)
             info = ask.call
             call = Call(info.id, info.caller, info.called, info.locale, info.state, info.direction, ask.token, deadline)
+            if ask.hook.get("uses"):
+                call = replace(call, services=self._services_for(ask, deadline))
             reply = function(call, *ask.args)
         return _usable(ask, reply)
 
@@ -226,17 +249,37 @@ class LocalServices:
         self.jobs.start(job_of(ask), min(self._left(deadline), START_S))
         return ServiceReply("done")
 
+    def _builtin(self, ask: Ask, deadline: float) -> ServiceReply:
+        return run_builtin(ask, self.ports, self.outbound, self.env, self.clock.now(), self._left(deadline - EARLY_S))
+
+    def _services_for(self, ask: Ask, deadline: float) -> CallServices:
+        """The services that a hook of the author's own may use: its built-ins, with tokens made of its own."""
+        from sma_flows.hooks.services import CallServices  # here: most hooks use none
+
+        def run(
+            name: str, args: tuple[Any, ...], fields: Mapping[str, Any], settings: Mapping[str, Any], nth: int
+        ) -> Reply:
+            inner = self._classed(asked(ask, name, args, fields, settings, nth))
+            reply = self._once(inner, deadline) if inner.effect == "once" else self._builtin(inner, deadline)
+            if reply.outcome == "failed":
+                raise ServiceError(f"{name} failed")
+            return Reply(reply.outcome, **reply.values)
+
+        return CallServices(run)
+
     def _port(self, ask: Ask, deadline: float) -> ServiceReply:
-        meetings, left = self.ports.meetings, self._left(deadline)
-        if meetings is None:
-            raise ServiceError("no meeting service is configured")
+        meetings, now, left = (
+            need(self.ports.meetings, "meeting service"),
+            self.clock.now(),
+            self._left(deadline - EARLY_S),
+        )
         texts = [as_text(argument) for argument in ask.args]
         match ask.port, texts:
             case "meetings.attend", [meeting]:
-                attendee = meetings.attend(meeting, ask.token, left)
+                attendee = meetings.attend(meeting, ask.token, now, left)
                 return ServiceReply("done", {"attendee": attendee.id, "token": attendee.join_token})
             case "meetings.leave", [meeting, someone]:
-                meetings.leave(meeting, someone, left)
+                meetings.leave(meeting, someone, now, left)
                 return ServiceReply("done")
             case "meetings.roster", [meeting]:
                 return ServiceReply("done", {"attendees": list(meetings.roster(meeting, left))})
@@ -249,7 +292,7 @@ class LocalServices:
         return max(deadline - self.clock.monotonic(), 0.0)
 
     def _wait(self, deadline: float) -> float:
-        return min(self._left(deadline), STORE_S)
+        return min(self._left(deadline) / 2, STORE_S)
 
     def _trouble(self, reason: str, ask: Ask, detail: str = "") -> None:
         self.troubles.append(Trouble(reason, ask.name if ask.port == "hook" else ask.port, detail))

@@ -1,8 +1,9 @@
 """What the services need from the outside, as protocols.
 
-Behind each stands a local adapter (SQLite, ``services/local``) and, where it exists, one for AWS (``services/aws``). An
-adapter raises :class:`~sma_flows.errors.ServiceError` when it cannot do its work; the dispatcher turns that into the
-outcome ``failed``. Nothing else may come out of it.
+Behind each stands a local adapter (SQLite, ``services/local``) and one for AWS (``services/aws``). *timeout_s* is the
+longest time an operation may take; *token* is an effect token: the same one has the same effect once. An adapter raises
+:class:`~sma_flows.errors.ServiceError` when it cannot do its work; the dispatcher turns that into the outcome
+``failed``. Nothing else may come out of it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+KEPT_S: Final = 3600.0
+"""Seconds for which effects are remembered: longer than the service repeats an event, shorter than anybody wants it
+(decision 18)."""
 
 
 class Clock(Protocol):
@@ -64,6 +69,10 @@ class MemoStore(Protocol):
         """Open the record of *token*, or say what is in it. Never waits for another invocation."""
         ...
 
+    def look(self, token: str, now: float, timeout_s: float) -> Memo:
+        """What is in the record of *token*, without opening one; ``lost`` if it is gone."""
+        ...
+
     def finish(self, token: str, reply: str, now: float, timeout_s: float) -> None:
         """Write what came of the effect. *reply* is JSON text without secrets."""
         ...
@@ -72,7 +81,7 @@ class MemoStore(Protocol):
         """Note that the call with this transaction id is over (decision 23)."""
         ...
 
-    def ended(self, call: str, timeout_s: float) -> bool:
+    def ended(self, call: str, now: float, timeout_s: float) -> bool:
         """Whether the call is over."""
         ...
 
@@ -110,44 +119,55 @@ class Attendee:
 class Meetings(Protocol):
     """The meeting service. *token* is an effect token: the same one gives the same attendee."""
 
-    def attend(self, meeting: str, token: str, timeout_s: float) -> Attendee:
+    def attend(self, meeting: str, token: str, now: float, timeout_s: float) -> Attendee:
         """Create an attendee whose external id is *token*."""
         ...
 
-    def leave(self, meeting: str, attendee: str, timeout_s: float) -> None:
-        """Delete an attendee. One that is gone already is a success."""
+    def leave(self, meeting: str, attendee: str, now: float, timeout_s: float) -> None:
+        """Delete an attendee, and the meeting with the last one if it was opened by name.
+
+        One that is gone already is a success.
+        """
         ...
 
     def roster(self, meeting: str, timeout_s: float) -> Sequence[str]:
         """Ids of the attendees of a meeting, in the order in which they came."""
         ...
 
-    def open(self, name: str, region: str, timeout_s: float) -> str:
-        """Id of the meeting called *name*, made if there is none."""
+    def mute(self, meeting: str, attendee: str, muted: bool, timeout_s: float) -> None:
+        """Let an attendee only hear, or hear and speak again. One that is gone already is a success."""
         ...
 
-    def find(self, name: str, timeout_s: float) -> str | None:
-        """Id of the open meeting called *name*."""
+    def open(self, name: str, region: str, now: float, timeout_s: float) -> str:
+        """Id of the living meeting called *name*, made if there is none: one that has ended is replaced."""
         ...
 
-    def close(self, name: str, timeout_s: float) -> None:
+    def find(self, name: str, now: float, timeout_s: float) -> str | None:
+        """Id of the living meeting called *name*."""
+        ...
+
+    def close(self, name: str, now: float, timeout_s: float) -> None:
         """End the meeting called *name*. None of that name is a success."""
         ...
 
 
 class Directory(Protocol):
-    """Rows by table and key. *token* is an effect token: the same one writes once."""
+    """Rows by table and key."""
 
     def find(self, table: str, key: str, timeout_s: float) -> Mapping[str, Any] | None:
         """The row under *key*."""
         ...
 
     def find_secret(self, table: str, key: str, timeout_s: float) -> Mapping[str, Any] | None:
-        """The row under a key that is a secret: every row is compared, each in constant time."""
+        """The row that was written under a secret key: only its keyed hash is stored and compared."""
         ...
 
     def put(self, table: str, key: str, values: Mapping[str, Any], token: str, now: float, timeout_s: float) -> None:
         """Write the row under *key*; fields that it has and *values* has not stay."""
+        ...
+
+    def put_secret(self, table: str, key: str, values: Mapping[str, Any], timeout_s: float) -> None:
+        """Write the whole row under a secret key. For whoever gives out PINs; a call cannot do it."""
         ...
 
     def claim(self, table: str, key: str, values: Mapping[str, Any], token: str, timeout_s: float) -> bool:
@@ -158,10 +178,123 @@ class Directory(Protocol):
         """Delete the row under *key*. None there is a success."""
         ...
 
-
-class Outbox(Protocol):
-    """What leaves for somewhere else: messages, queue items, pipelines, dialled calls. One item per token."""
-
-    def send(self, kind: str, token: str, payload: Mapping[str, Any], now: float, timeout_s: float) -> None:
-        """Send *payload* as *kind*, unless *token* has sent it already."""
+    def remove_secret(self, table: str, key: str, timeout_s: float) -> None:
+        """Delete the row that was written under a secret key. None there is a success."""
         ...
+
+
+class Calls(Protocol):
+    """Calls of a SIP media application, as it can be told from outside."""
+
+    def create(
+        self,
+        application: str,
+        to: str,
+        caller: str,
+        arguments: Mapping[str, str],
+        token: str,
+        now: float,
+        timeout_s: float,
+    ) -> str:
+        """Dial *to* with *caller* as caller id; gives the transaction id. Tried once: the service knows no token."""
+        ...
+
+    def update(
+        self, application: str, transaction: str, arguments: Mapping[str, str], token: str, now: float, timeout_s: float
+    ) -> bool:
+        """Tell a running call something; false when it is over. That it arrives is not promised (contract 6.4)."""
+        ...
+
+
+class Channel(Protocol):
+    """Messaging channels."""
+
+    def post(
+        self,
+        channel: str,
+        bearer: str,
+        text: str,
+        metadata: Mapping[str, Any],
+        token: str,
+        now: float,
+        timeout_s: float,
+    ) -> None:
+        """Post *text* to *channel* in the name of *bearer*."""
+        ...
+
+
+class Queue(Protocol):
+    """Queues and event buses."""
+
+    def knows_tokens(self, queue: str) -> bool:
+        """Whether what is put there twice with one token arrives once."""
+        ...
+
+    def put(self, queue: str, kind: str, body: Mapping[str, Any], token: str, now: float, timeout_s: float) -> None:
+        """Hand *body* over, on a bus as an event of *kind*. ``body["call"]`` groups what stays in order."""
+        ...
+
+
+class Stream(Protocol):
+    """Live streams of meetings."""
+
+    def start(self, meeting: str, sink: str, token: str, now: float, timeout_s: float) -> str:
+        """Send picture and sound of *meeting* to the RTMP address *sink*; gives the id of the pipeline."""
+        ...
+
+    def stop(self, pipeline: str, token: str, now: float, timeout_s: float) -> None:
+        """End a stream. One that is over is a success."""
+        ...
+
+
+class Capture(Protocol):
+    """Recordings of meetings."""
+
+    def start(self, meeting: str, sink: str, token: str, now: float, timeout_s: float) -> str:
+        """Record the sound of *meeting* into the bucket *sink*; gives the id of the pipeline."""
+        ...
+
+    def stop(self, pipeline: str, token: str, now: float, timeout_s: float) -> None:
+        """End a recording. One that is over is a success."""
+        ...
+
+
+class Transcription(Protocol):
+    """Transcriptions of meetings, which the meeting's clients receive."""
+
+    def start(self, meeting: str, language: str, token: str, now: float, timeout_s: float) -> None:
+        """Transcribe what is said in *meeting*."""
+        ...
+
+    def stop(self, meeting: str, token: str, now: float, timeout_s: float) -> None:
+        """End the transcription of *meeting*. One that is over is a success."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the built-in hooks work on. A port that is not there makes its built-ins fail."""
+
+    directory: Directory | None = None
+    meetings: Meetings | None = None
+    calls: Calls | None = None
+    channel: Channel | None = None
+    queue: Queue | None = None
+    stream: Stream | None = None
+    capture: Capture | None = None
+    transcription: Transcription | None = None
+
+
+@dataclass(slots=True)
+class Meter:
+    """How many requests went to AWS since the last :meth:`take`, by what they were for (decision 39)."""
+
+    named: int = 0
+    records: int = 0
+    limits: int = 0
+
+    def take(self) -> dict[str, int]:
+        """The figures that are not zero: ``named`` by the flow, memo and journal ``records``, ``limits``."""
+        taken = {name: n for name in ("named", "records", "limits") if (n := getattr(self, name))}
+        self.named = self.records = self.limits = 0
+        return taken

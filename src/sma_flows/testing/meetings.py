@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from sma_flows.errors import ServiceError
+from sma_flows.protocol.ids import digest
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.local.meetings import LocalMeetings
 from sma_flows.services.ports import Attendee
@@ -48,22 +49,24 @@ class SimulatedMeetings:
         except RefusedError as why:
             raise ServiceError(f"the meeting service says {why.error}") from None
 
-    def attend(self, meeting: str, token: str, timeout_s: float) -> Attendee:  # noqa: ARG002 - nothing takes time here
+    def attend(self, meeting: str, token: str, now: float, timeout_s: float) -> Attendee:  # noqa: ARG002 - own clock
         """Create an attendee whose external id is *token*."""
 
-        def add(now: int) -> Attendee:
-            self._meetings.adopt(meeting, now)
-            made = self._meetings.add(meeting, Wanted(token), now)
+        def add(now_ms: int) -> Attendee:
+            self._meetings.adopt(meeting, now_ms)
+            made = self._meetings.add(meeting, Wanted(token), now_ms)
             return Attendee(made.id, made.token)
 
         return self._do(add)
 
-    def leave(self, meeting: str, attendee: str, timeout_s: float) -> None:  # noqa: ARG002
-        """Delete an attendee; one that is gone already is a success."""
+    def leave(self, meeting: str, attendee: str, now: float, timeout_s: float) -> None:  # noqa: ARG002
+        """Delete an attendee, and with the last one a meeting that was opened by name."""
 
-        def remove(now: int) -> None:
-            if attendee in self._meetings.members(meeting, now):
-                self._meetings.remove(meeting, attendee, now)
+        def remove(now_ms: int) -> None:
+            if attendee in self._meetings.roster(meeting, now_ms):
+                self._meetings.remove(meeting, attendee, now_ms)
+                if meeting in self._names.values() and not self._meetings.roster(meeting, now_ms):
+                    self._meetings.delete(meeting, now_ms)
 
         self._do(remove)
 
@@ -71,21 +74,36 @@ class SimulatedMeetings:
         """Ids of the attendees, in the order in which they came; nobody in a meeting that is over or elsewhere."""
         return self._do(lambda now: self._meetings.roster(meeting, now))
 
-    def open(self, name: str, region: str, timeout_s: float) -> str:  # noqa: ARG002
-        """Id of the meeting called *name*, made if there is none."""
-        made = self._do(lambda now: self._meetings.create(name, name, region or self._region, now))
+    def mute(self, meeting: str, attendee: str, muted: bool, timeout_s: float) -> None:  # noqa: ARG002
+        """Let an attendee only hear, or speak again; one that is gone already is a success."""
+
+        def grant(now_ms: int) -> None:
+            if attendee in self._meetings.roster(meeting, now_ms):
+                may = self._meetings.attendee(meeting, attendee, now_ms).capabilities
+                self._meetings.grant(meeting, attendee, {**may, "Audio": "Receive" if muted else "SendReceive"}, now_ms)
+
+        self._do(grant)
+
+    def open(self, name: str, region: str, now: float, timeout_s: float) -> str:
+        """Id of the living meeting called *name*, made if there is none."""
+        known = self.find(name, now, timeout_s)
+        if known is not None:
+            return known
+        before = self._names.get(name)
+        token = digest(name, before)[:32] if before else name  # a token belongs to one meeting, also when it is over
+        made = self._do(lambda now_ms: self._meetings.create(token, name, region or self._region, now_ms))
         self._names[name] = made.id
         return made.id
 
-    def find(self, name: str, timeout_s: float) -> str | None:  # noqa: ARG002
-        """Id of the open meeting called *name*."""
+    def find(self, name: str, now: float, timeout_s: float) -> str | None:  # noqa: ARG002
+        """Id of the living meeting called *name*."""
         living = self._do(lambda now: {one.id for one in self._meetings.living(now)})
         known = self._names.get(name)
         return known if known in living else None
 
-    def close(self, name: str, timeout_s: float) -> None:
+    def close(self, name: str, now: float, timeout_s: float) -> None:
         """End the meeting called *name*; none of that name is a success."""
-        known = self.find(name, timeout_s)
+        known = self.find(name, now, timeout_s)
         if known is not None:
             self._do(lambda now: self._meetings.delete(known, now))
 

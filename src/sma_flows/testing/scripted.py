@@ -23,10 +23,9 @@ from sma_flows.runtime.frame import Visit
 from sma_flows.runtime.invoke import ANSWER_S
 from sma_flows.runtime.program import Program
 from sma_flows.services.budget import run_within
-from sma_flows.services.builtins import Ports
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.jobs import job_of, result_of, work_of
-from sma_flows.services.ports import SystemClock
+from sma_flows.services.ports import Ports, SystemClock
 from sma_flows.testing.stubs import Reaction, reaction
 
 __all__ = ["REHEARSAL", "STORES", "CallClock", "World", "packed", "typed", "unpacked"]

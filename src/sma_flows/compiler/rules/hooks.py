@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from sma_flows.compiler.graph import components
 from sma_flows.compiler.program import Node
 from sma_flows.compiler.resolved import ResolvedFlow, ResolvedHook, ResolvedState
-from sma_flows.compiler.rules.base import Whole, call_rule, flow_rule
+from sma_flows.compiler.rules.base import Whole, call_rule, flow_rule, names
 from sma_flows.flow.diagnostics import Diagnostic, did_you_mean, report
+from sma_flows.flow.expressions import Expr
 from sma_flows.flow.nodes import Span
 from sma_flows.flow.states import RunState, TakeState
+from sma_flows.hooks.builtin import BUILTINS
 
 MOST_MS: Final = 3_000
 """Sum of the budgets that one invocation can run (decision 21)."""
@@ -89,8 +91,8 @@ def _calls(
     args = function.args
     if args.vararg is not None:
         return
-    names = [arg.arg for arg in (*args.posonlyargs, *args.args)][1:]
-    most, least = len(names), max(0, len(names) - len(args.defaults))
+    parameters = [arg.arg for arg in (*args.posonlyargs, *args.args)][1:]
+    most, least = len(parameters), max(0, len(parameters) - len(args.defaults))
     places: list[tuple[int, tuple[str | int, ...]]] = [
         (len(state.model.run.args), (*state.path, "run"))
         for state in flow.states.values()
@@ -109,7 +111,7 @@ def _calls(
                 flow.document.span(place),
                 f"'{hook.name}' takes {_count(least, most)}, here are {count}",
                 label="too few" if count < least else "too many",
-                help=f"write `run: {hook.name}({', '.join(names)})`",
+                help=f"write `run: {hook.name}({', '.join(parameters)})`",
                 related=[(flow.document.span(("hooks", hook.name, "python")), "the function is named here")],
             )
 
@@ -190,6 +192,51 @@ def _count(least: int, most: int) -> str:
     if least == most:
         return {0: "no values", 1: "one value"}.get(most, f"{most} values")
     return f"{least} to {most} values"
+
+
+@flow_rule
+def settings(flow: ResolvedFlow) -> Iterator[Diagnostic]:
+    """A built-in hook has no such setting, lacks one, or own code is promised one that only a call could give."""
+    for name, hook in flow.hooks.items():
+        builtin = hook.model.builtin
+        if builtin is not None:
+            yield from _unknown_settings(flow, builtin, hook.model.with_, ("hooks", name, "with"))
+            for missing in BUILTINS[builtin].required:
+                if missing not in hook.model.with_:
+                    yield report(
+                        "SF102",
+                        flow.document.span(("hooks", name, "builtin")),
+                        f"'{builtin}' needs the setting '{missing}'",
+                        label=f"no `{missing}`",
+                        help=f"add `with: {{{missing}: env.NAME}}`",
+                    )
+        for used, given in hook.model.uses.items():
+            place = ("hooks", name, "uses", used)
+            yield from _unknown_settings(flow, used, given, place)
+            for setting, value in given.items():
+                if any(node.op not in ("lit", "env", "text") for node in value.walk()):
+                    yield report(
+                        "SF129",
+                        flow.document.span((*place, setting)),
+                        f"the setting '{setting}' of '{used}' depends on the call",
+                        label="only text and env.NAME can stand here",
+                        help=f"leave it out and write `call.services.{used}(..., {setting}=...)` in the hook",
+                    )
+
+
+def _unknown_settings(
+    flow: ResolvedFlow, builtin: str, given: Mapping[str, Expr], place: tuple[str, ...]
+) -> Iterator[Diagnostic]:
+    known = BUILTINS[builtin].settings
+    for setting in given:
+        if setting not in known:
+            yield report(
+                "SF101",
+                flow.document.span((*place, setting), key=True),
+                f"'{builtin}' has no setting '{setting}'",
+                label="not known here",
+                help=did_you_mean(setting, known) or (f"it has {names(known)}" if known else "remove it"),
+            )
 
 
 def _rounds(group: Sequence[Node]) -> int:

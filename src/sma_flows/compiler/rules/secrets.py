@@ -12,11 +12,12 @@ from sma_flows.flow.diagnostics import Diagnostic, report
 from sma_flows.flow.expressions import Expr
 from sma_flows.flow.nodes import Span
 from sma_flows.flow.states import RunState, SetState, UseState
+from sma_flows.hooks.builtin import BUILTINS
 
 _SHOWN = frozenset(
     ("headers", "attributes", "to", "user", "connector", "bridge", "caller_id", "join_meeting", "attendee")
 )
-_TELLING = frozenset(("directory.put", "channel.post", "queue.put", "calls.dial"))
+_TELLING = frozenset(BUILTINS) - {"directory.find"}  # its key is compared and not kept
 
 
 def _secret(flow: ResolvedFlow, name: str) -> bool:

@@ -1,174 +1,175 @@
-"""Seats in meetings of the Amazon Chime SDK.
-
-Only imported where ``SMA_FLOWS_MEETINGS`` is ``aws``; the clients are made once, when the function starts, because an
-init phase has a whole processor and a caller with a typed PIN has none to spare.
-
-botocore waits 60 seconds and tries again by itself; a call flow cannot (decision 19). So a client connects within
-half a second, tries once, and reads no longer than the time that is left: one client for each step of
-:data:`READ_STEPS_S`, since botocore fixes the time when a client is made (a further client of the same service costs
-3 ms, measured). A second attempt is ours, and only while time is left. What AWS answers is mapped to
-:class:`~sma_flows.errors.ServiceError`, with the error's code and never its text.
+"""Meetings of the Amazon Chime SDK, and seats in them.
 
 ExternalUserId is the effect token. The service model calls it an idempotency token of CreateAttendee: the same event
 that comes twice gets the same attendee.
+
+A meeting's name gives its ClientRequestToken, so that callers who open it at the same moment get the same meeting. A
+meeting ends with DeleteMeeting, after 24 hours, or after five minutes without anybody (contract 10.1); what
+CreateMeeting says to the token of a meeting that is over is not documented. So the token is made of the name *and of
+the meeting before*, which the directory keeps, and a meeting whose token may have been used before is looked at before
+it is given away.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
-
 from sma_flows.errors import ServiceError
+from sma_flows.services.aws.client import AwsError, text_at
 from sma_flows.services.ports import Attendee
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sma_flows.services.aws.client import Api
     from sma_flows.services.ports import Directory
 
-CONNECT_S: Final = 0.5
-READ_STEPS_S: Final = (2.0, 1.5, 1.0, 0.7, 0.4, 0.2)
-"""Read time-outs, longest first."""
-
-ATTEMPTS: Final = 2
-"""Most attempts of one operation; none of these is of class ``once``."""
-
-LEAST_S: Final = 0.15
-"""Less time than this is not worth a request."""
-
-TRY_AGAIN: Final = frozenset({"ThrottlingException", "ServiceUnavailableException", "ServiceFailureException"})
-"""Answers that another attempt may turn into a better one. Common errors of chime-sdk-meetings."""
-
 NAMES: Final = "sma-flows/meetings"
-"""Table of the directory in which ids are kept by name."""
+"""Table of the directory in which the newest meeting of each name is kept."""
+
+OURS: Final = "sf-"
+"""Start of the ExternalMeetingId of meetings that were opened by name: only these end with their last attendee."""
+
+GENERATIONS: Final = 3
+"""Most meetings that are tried under one name at one time."""
 
 PAGE: Final = 100
 """Most attendees in one page of ListAttendees."""
 
+GONE: Final = "NotFoundException"
+BOTH: Final = "SendReceive"
+
 
 class AwsMeetings:
-    """See :class:`~sma_flows.services.ports.Meetings`.
+    """See :class:`~sma_flows.services.ports.Meetings`. Without *names*, ``find`` and ``close`` fail."""
 
-    A meeting's name is its ClientRequestToken: opening the same name again gives the same meeting while it lives. The
-    service finds no meeting by its name, so ids are kept in *names*; without it, ``find`` and ``close`` fail.
-    """
-
-    def __init__(
-        self,
-        clients: Mapping[float, Any],
-        names: Directory | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._clients = dict(sorted(clients.items(), reverse=True))
+    def __init__(self, api: Api, names: Directory | None = None) -> None:
+        self._api = api
         self._names = names
-        self._monotonic = monotonic
 
-    @classmethod
-    def from_env(cls, env: Mapping[str, str], names: Directory | None = None) -> AwsMeetings:
-        """Clients for the region of the environment, made now."""
-        session = boto3.session.Session(region_name=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or None)
-        make = session.client
-        return cls({step: make("chime-sdk-meetings", config=client_config(step)) for step in READ_STEPS_S}, names)
-
-    def attend(self, meeting: str, token: str, timeout_s: float) -> Attendee:
+    def attend(self, meeting: str, token: str, now: float, timeout_s: float) -> Attendee:
         """Create an attendee; the same token gives the same one."""
-        answer = self._call("create_attendee", timeout_s, MeetingId=meeting, ExternalUserId=token)
-        seat = answer.get("Attendee", {})
-        if not seat.get("AttendeeId") or not seat.get("JoinToken"):
+        answer = self._api.call("create_attendee", timeout_s, MeetingId=meeting, ExternalUserId=token)
+        seat = Attendee(text_at(answer, "Attendee", "AttendeeId"), text_at(answer, "Attendee", "JoinToken"))
+        if not seat.id or not seat.join_token:
             raise ServiceError("create_attendee gave no join token")
-        return Attendee(seat["AttendeeId"], seat["JoinToken"])
+        return seat
 
-    def leave(self, meeting: str, attendee: str, timeout_s: float) -> None:
-        """Delete an attendee; one that is gone already, or whose meeting is, is a success."""
-        self._call("delete_attendee", timeout_s, gone={}, MeetingId=meeting, AttendeeId=attendee)
+    def leave(self, meeting: str, attendee: str, now: float, timeout_s: float) -> None:
+        """Delete an attendee; the last one of a meeting that was opened by name ends it.
+
+        That the meeting is not ended is no failure: it ends by itself.
+        """
+        until = self._api.clock.monotonic() + timeout_s
+        self._api.call("delete_attendee", timeout_s, gone=GONE, MeetingId=meeting, AttendeeId=attendee)
+        try:
+            self._end_if_empty(meeting, until)
+        except ServiceError:
+            return
+
+    def _end_if_empty(self, meeting: str, until: float) -> None:
+        left = until - self._api.clock.monotonic()
+        if self._api.call("list_attendees", left, gone=GONE, MeetingId=meeting, MaxResults=1).get("Attendees") != []:
+            return
+        left = until - self._api.clock.monotonic()
+        found = self._api.call("get_meeting", left, gone=GONE, MeetingId=meeting)
+        if text_at(found, "Meeting", "ExternalMeetingId").startswith(OURS):
+            left = until - self._api.clock.monotonic()
+            self._api.call("delete_meeting", left, gone=GONE, MeetingId=meeting)
 
     def roster(self, meeting: str, timeout_s: float) -> Sequence[str]:
         """Ids of the attendees of a meeting."""
-        until = self._monotonic() + timeout_s
+        until = self._api.clock.monotonic() + timeout_s
         found: list[str] = []
         more: dict[str, Any] = {}
         while True:
-            left = until - self._monotonic()
-            page = self._call("list_attendees", left, MeetingId=meeting, MaxResults=PAGE, **more)
-            found += [attendee["AttendeeId"] for attendee in page.get("Attendees", ())]
-            if not page.get("NextToken"):
+            left = until - self._api.clock.monotonic()
+            page = self._api.call("list_attendees", left, MeetingId=meeting, MaxResults=PAGE, **more)
+            if not isinstance(page.get("Attendees"), list):
+                raise ServiceError("list_attendees gave no list")
+            found += [each for one in page["Attendees"] if (each := text_at(one, "AttendeeId"))]
+            if not text_at(page, "NextToken"):
                 return tuple(found)
             more = {"NextToken": page["NextToken"]}
 
-    def open(self, name: str, region: str, timeout_s: float) -> str:
-        """Id of the meeting called *name*, made if there is none. *region* is its media region; empty: the clients'."""
-        until = self._monotonic() + timeout_s
-        region = region or next(iter(self._clients.values())).meta.region_name
-        token = sha256(name.encode()).hexdigest()[:32]
-        answer = self._call(
-            "create_meeting", timeout_s, ClientRequestToken=token, ExternalMeetingId=token, MediaRegion=region
+    def mute(self, meeting: str, attendee: str, muted: bool, timeout_s: float) -> None:
+        """Take away or give back the right to be heard; picture and content stay as they are."""
+        until = self._api.clock.monotonic() + timeout_s
+        found = self._api.call("get_attendee", timeout_s, gone=GONE, MeetingId=meeting, AttendeeId=attendee)
+        if not found:
+            return
+        may = {kind: text_at(found, "Attendee", "Capabilities", kind) or BOTH for kind in ("Video", "Content")}
+        may["Audio"] = "Receive" if muted else BOTH
+        left = until - self._api.clock.monotonic()
+        self._api.call(
+            "update_attendee_capabilities", left, gone=GONE, MeetingId=meeting, AttendeeId=attendee, Capabilities=may
         )
-        meeting = answer.get("Meeting", {}).get("MeetingId")
+
+    def open(self, name: str, region: str, now: float, timeout_s: float) -> str:
+        """Id of the living meeting called *name*. *region* is its media region; empty: the client's."""
+        until = self._api.clock.monotonic() + timeout_s
+        before = self._known(name, until) if self._names is not None else ""
+        if before and self._alive(before, until):
+            return before
+        fresh = bool(before)  # nobody has used a token that is made of a meeting which has just been found dead
+        for _ in range(GENERATIONS):
+            meeting = self._create(name, before, region or self._api.region, until)
+            if meeting and meeting != before and (fresh or self._alive(meeting, until)):
+                if self._names is not None:
+                    left = until - self._api.clock.monotonic()
+                    self._names.put(NAMES, name, {"meeting": meeting}, f"open.{meeting}", now, left)
+                return meeting
+            before, fresh = meeting or f"{before}+", False
+        raise ServiceError("create_meeting gave only meetings that have ended")
+
+    def _create(self, name: str, before: str, region: str, until: float) -> str:
+        """Id of the meeting with the token of *name* and *before*; empty when the service will not have that token."""
+        token = sha256(f"{name}\x1f{before}".encode() if before else name.encode()).hexdigest()[:32]
+        try:
+            answer = self._api.call(
+                "create_meeting",
+                until - self._api.clock.monotonic(),
+                ClientRequestToken=token,
+                ExternalMeetingId=OURS + token,
+                MediaRegion=region,
+            )
+        except AwsError as error:
+            if error.code != "ConflictException":
+                raise
+            return ""
+        meeting = text_at(answer, "Meeting", "MeetingId")
         if not meeting:
             raise ServiceError("create_meeting gave no meeting")
-        if self._names is not None:
-            left = max(until - self._monotonic(), 0.0)
-            self._names.put(NAMES, name, {"meeting": meeting}, f"open.{meeting}", time.time(), left)
-        return str(meeting)
+        return meeting
 
-    def find(self, name: str, timeout_s: float) -> str | None:
+    def find(self, name: str, now: float, timeout_s: float) -> str | None:
         """Id of the meeting that was opened as *name*, if it has not ended."""
-        until = self._monotonic() + timeout_s
-        meeting = self._known(name, timeout_s)
-        if meeting is None:
-            return None
-        answer = self._call("get_meeting", until - self._monotonic(), gone={}, MeetingId=meeting)
-        return meeting if answer.get("Meeting") else None
+        until = self._api.clock.monotonic() + timeout_s
+        meeting = self._known(name, until)
+        return meeting if meeting and self._alive(meeting, until) else None
 
-    def close(self, name: str, timeout_s: float) -> None:
+    def close(self, name: str, now: float, timeout_s: float) -> None:
         """End the meeting that was opened as *name*."""
-        until = self._monotonic() + timeout_s
-        meeting = self._known(name, timeout_s)
-        if meeting is not None:
-            self._call("delete_meeting", until - self._monotonic(), gone={}, MeetingId=meeting)
+        until = self._api.clock.monotonic() + timeout_s
+        meeting = self._known(name, until)
+        if meeting:
+            self._api.call("delete_meeting", until - self._api.clock.monotonic(), gone=GONE, MeetingId=meeting)
 
-    def _known(self, name: str, timeout_s: float) -> str | None:
+    def _alive(self, meeting: str, until: float) -> bool:
+        left = until - self._api.clock.monotonic()
+        return bool(text_at(self._api.call("get_meeting", left, gone=GONE, MeetingId=meeting), "Meeting", "MeetingId"))
+
+    def _known(self, name: str, until: float) -> str:
         if self._names is None:
             raise ServiceError("no store keeps the names of meetings")
-        row = self._names.find(NAMES, name, timeout_s)
-        return str(row["meeting"]) if row else None
-
-    def _call(
-        self, operation: str, timeout_s: float, gone: dict[str, Any] | None = None, **values: Any
-    ) -> dict[str, Any]:
-        """One operation within *timeout_s*. *gone* is the answer where "not found" is a success."""
-        until = self._monotonic() + timeout_s
-        reason = "no time left"
-        for _ in range(ATTEMPTS):
-            client = self._client(until - self._monotonic())
-            if client is None:
-                break
-            try:
-                answer: dict[str, Any] = getattr(client, operation)(**values)
-                return answer
-            except ClientError as error:
-                reason = str(error.response.get("Error", {}).get("Code", "unknown"))
-                if reason == "NotFoundException" and gone is not None:
-                    return gone
-                if reason not in TRY_AGAIN:
-                    break
-            except BotoCoreError as error:
-                reason = type(error).__name__
-        raise ServiceError(f"{operation}: {reason}")
-
-    def _client(self, left: float) -> Any | None:
-        """The client with the longest read time-out that fits; the shortest one if at least an attempt is possible."""
-        if left < LEAST_S:
-            return None
-        return next(
-            (client for step, client in self._clients.items() if step <= left), list(self._clients.values())[-1]
-        )
+        row = self._names.find(NAMES, name, until - self._api.clock.monotonic())
+        return str(row.get("meeting") or "") if row else ""
 
 
-def client_config(read_s: float) -> Config:
-    """Settings of a client: quick to connect, one attempt, reads for *read_s* seconds."""
-    return Config(connect_timeout=CONNECT_S, read_timeout=read_s, retries={"total_max_attempts": 1, "mode": "standard"})
+def meeting_arn(api: Api, meeting: str, timeout_s: float) -> str:
+    """The ARN of a meeting, asked from the service: its form is not documented well enough to be put together."""
+    arn = text_at(api.call("get_meeting", timeout_s, MeetingId=meeting), "Meeting", "MeetingArn")
+    if not arn:
+        raise ServiceError("get_meeting gave no ARN")
+    return arn

@@ -20,8 +20,8 @@ from sma_flows.errors import ServiceError
 MEMORY: Final = "memory"
 """Name of a store that lives in this process only: for tests."""
 
-LAYOUT: Final = 1
-"""Version of the tables. A file of another version is not touched."""
+LAYOUT: Final = 2
+"""Version of the tables. A file of a newer version is not touched."""
 
 OPEN_S: Final = 2.0
 """Longest wait when the file is opened ahead of the first call; another process may be making it."""
@@ -43,15 +43,28 @@ CREATE TABLE directory (
   PRIMARY KEY (tab, key)) WITHOUT ROWID;
 CREATE TABLE applied (token TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX applied_expires ON applied (expires);
-CREATE TABLE meeting (id TEXT PRIMARY KEY, name TEXT, open INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE meeting (
+  id TEXT PRIMARY KEY, name TEXT, open INTEGER NOT NULL, opened REAL NOT NULL DEFAULT 0, empty REAL) WITHOUT ROWID;
 CREATE INDEX meeting_name ON meeting (name);
 CREATE TABLE attendee (
-  place INTEGER PRIMARY KEY AUTOINCREMENT, meeting TEXT NOT NULL, id TEXT NOT NULL UNIQUE, present INTEGER NOT NULL);
+  place INTEGER PRIMARY KEY AUTOINCREMENT, meeting TEXT NOT NULL, id TEXT NOT NULL UNIQUE, present INTEGER NOT NULL,
+  muted INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX attendee_meeting ON attendee (meeting);
 CREATE TABLE outbox (
   place INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, token TEXT NOT NULL, payload TEXT NOT NULL,
   sent REAL NOT NULL, UNIQUE (kind, token));
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+
+_UPGRADES: Final = {
+    1: (
+        "ALTER TABLE meeting ADD COLUMN opened REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE meeting ADD COLUMN empty REAL",
+        "ALTER TABLE attendee ADD COLUMN muted INTEGER NOT NULL DEFAULT 0",
+        "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    )
+}
+"""What makes the tables of a version those of the next one."""
 
 
 class StoreDownError(ServiceError):
@@ -103,6 +116,16 @@ class Database:
         """
         with self._held(timeout_s) as connection:
             return connection.execute(query, values).fetchall()
+
+    def setting(self, name: str, first: str, timeout_s: float) -> str:
+        """What the file keeps under *name*; *first* if it keeps nothing yet, from now on.
+
+        Raises:
+            StoreDownError: the file could not be had within *timeout_s*, or is damaged.
+        """
+        with self.change(timeout_s) as store:
+            store.execute("INSERT INTO setting VALUES (?, ?) ON CONFLICT DO NOTHING", (name, first))
+            return str(store.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()[0])
 
     def close(self) -> None:
         """Close the file; the next use opens it again. What is in ``memory`` is gone."""
@@ -178,10 +201,11 @@ def _prepare(connection: sqlite3.Connection, path: Path, timeout_s: float) -> No
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("BEGIN IMMEDIATE")
     layout = connection.execute("PRAGMA user_version").fetchone()[0]
-    if layout == 0:
-        for statement in _TABLES.split(";"):
+    if layout < LAYOUT:
+        statements = _TABLES.split(";") if layout == 0 else [s for n in range(layout, LAYOUT) for s in _UPGRADES[n]]
+        for statement in statements:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {LAYOUT}")
     connection.execute("COMMIT")
-    if layout not in (0, LAYOUT):
-        raise StoreDownError(f"the store {path} was written by another version of this package")
+    if layout > LAYOUT:
+        raise StoreDownError(f"the store {path} was written by a newer version of this package")

@@ -6,23 +6,24 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.runtime.ask import same_text
+from sma_flows.services.ports import KEPT_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sma_flows.services.digests import Digests
     from sma_flows.services.local.database import Database
 
-KEPT_S: Final = 3600.0
-"""Seconds for which it is remembered that a token has written."""
-
-SEED_S: Final = 5.0
+SECRET: Final = "pin:"  # noqa: S105 - a name
+"""Start of the table's name for rows under secret keys: none that a flow can write looks like it."""
 
 
 class LocalDirectory:
     """See :class:`~sma_flows.services.ports.Directory`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, digests: Digests) -> None:
         self._database = database
+        self._digests = digests
 
     def find(self, table: str, key: str, timeout_s: float) -> Mapping[str, Any] | None:
         """The row under *key*."""
@@ -31,11 +32,10 @@ class LocalDirectory:
 
     def find_secret(self, table: str, key: str, timeout_s: float) -> Mapping[str, Any] | None:
         """The row under a key that is a secret: every row is compared, each in constant time."""
-        found: str | None = None
-        for row_key, fields in self._database.rows(
-            "SELECT key, fields FROM directory WHERE tab = ?", (table,), timeout_s
-        ):
-            if same_text(row_key, key):
+        digest, found = self._digests.of_secret(table, key), None
+        rows = self._database.rows("SELECT key, fields FROM directory WHERE tab = ?", (SECRET + table,), timeout_s)
+        for row_key, fields in rows:
+            if same_text(row_key, digest):
                 found = fields  # and on to the last row, so that the place does not show
         return None if found is None else _fields(found)
 
@@ -53,6 +53,12 @@ class LocalDirectory:
             fields = json.dumps({**old, **values})
             store.execute("INSERT OR REPLACE INTO directory VALUES (?, ?, ?, ?)", (table, key, fields, owner))
 
+    def put_secret(self, table: str, key: str, values: Mapping[str, Any], timeout_s: float) -> None:
+        """Write the whole row under a secret key, of which only the keyed hash is kept."""
+        row = (SECRET + table, self._digests.of_secret(table, key), json.dumps(dict(values)))
+        with self._database.change(timeout_s) as store:
+            store.execute("INSERT OR REPLACE INTO directory VALUES (?, ?, ?, '')", row)
+
     def claim(self, table: str, key: str, values: Mapping[str, Any], token: str, timeout_s: float) -> bool:
         """Write the row under *key* if there is none. True for the token that wrote it."""
         with self._database.change(timeout_s) as store:
@@ -68,13 +74,11 @@ class LocalDirectory:
         with self._database.change(timeout_s) as store:
             store.execute("DELETE FROM directory WHERE tab = ? AND key = ?", (table, key))
 
-    def seed(self, tables: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-        """Write rows from outside a call: ``{table: {key: {field: value}}}``. Rows that are there are replaced."""
-        with self._database.change(SEED_S) as store:
-            store.executemany(
-                "INSERT OR REPLACE INTO directory VALUES (?, ?, ?, '')",
-                [(table, key, json.dumps(row)) for table, rows in tables.items() for key, row in rows.items()],
-            )
+    def remove_secret(self, table: str, key: str, timeout_s: float) -> None:
+        """Delete the row under a secret key."""
+        row = (SECRET + table, self._digests.of_secret(table, key))
+        with self._database.change(timeout_s) as store:
+            store.execute("DELETE FROM directory WHERE tab = ? AND key = ?", row)
 
 
 def _fields(text: str) -> dict[str, Any]:

@@ -10,30 +10,31 @@ as a digest only.
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sma_flows.services.digests import Digests
     from sma_flows.services.local.database import Database
-
-NOBODY: Final = frozenset({"", "anonymous", "unknown", "unavailable", "restricted", "private"})
-"""What stands in place of a number when the caller withholds it. All of them share one counter."""
 
 
 class LocalLimits:
     """See :class:`~sma_flows.services.ports.LimitStore`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, digests: Digests) -> None:
         self._database = database
+        self._digests = digests
 
     def reserve(self, name: str, key: str, token: str, most: int, window_s: int, now: float, timeout_s: float) -> bool:
         """Reserve one unit; false when the window is full."""
-        who, window = digest(name, key), int(now // window_s) * window_s
+        who, window = self._digests.of_counted(name, key), int(now // window_s) * window_s
         with self._database.change(timeout_s) as store:
             store.execute("DELETE FROM limit_units WHERE expires <= ?", (now,))
             mine = "SELECT 1 FROM limit_units WHERE name = ? AND who = ? AND token = ?"
             if store.execute(mine, (name, who, token)).fetchone():
                 return True
+            # A clock that is behind counts in the window of the others: one that was closed never opens again.
+            newest = "SELECT MAX(window) FROM limit_units WHERE name = ? AND who = ?"
+            window = max(window, store.execute(newest, (name, who)).fetchone()[0] or 0)
             count = "SELECT COUNT(*) FROM limit_units WHERE name = ? AND who = ? AND window = ?"
             if store.execute(count, (name, who, window)).fetchone()[0] >= most:
                 return False
@@ -48,11 +49,11 @@ class LocalLimits:
         """Return a unit that was not used."""
         with self._database.change(timeout_s) as store:
             unused = "DELETE FROM limit_units WHERE name = ? AND who = ? AND token = ? AND place = 0"
-            store.execute(unused, (name, digest(name, key), token))
+            store.execute(unused, (name, self._digests.of_counted(name, key), token))
 
     def use(self, name: str, key: str, token: str, timeout_s: float) -> int:
         """Use the unit up; gives its place in the window, counted from 1."""
-        who = digest(name, key)
+        who = self._digests.of_counted(name, key)
         with self._database.change(timeout_s) as store:
             mine = "SELECT place, window FROM limit_units WHERE name = ? AND who = ? AND token = ?"
             row = store.execute(mine, (name, who, token)).fetchone()
@@ -65,11 +66,3 @@ class LocalLimits:
                 take = "UPDATE limit_units SET place = ? WHERE name = ? AND who = ? AND token = ?"
                 store.execute(take, (place, name, who, token))
         return int(place)
-
-
-def digest(name: str, key: str) -> str:
-    """What is stored in place of the caller's number or whatever else is counted."""
-    key = key.strip().lower()
-    if key in NOBODY:
-        key = ""
-    return hashlib.sha256(f"{name}\x1f{key}".encode("utf-8", "replace")).hexdigest()[:32]

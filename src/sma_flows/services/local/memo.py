@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sma_flows.services.ports import Memo
+from sma_flows.services.ports import KEPT_S, Memo
 
 if TYPE_CHECKING:
     from sma_flows.services.local.database import Database
-
-KEPT_S: Final = 3600.0
-"""Seconds a record is kept: longer than the service repeats an event, shorter than anybody wants it (decision 18)."""
-
 
 _ENDED: Final = "ended "
 """Start of the key of a call that is over. No effect token looks like it."""
@@ -33,7 +29,12 @@ class LocalMemo:
             )
             if made.rowcount:
                 return Memo("run")
-            lease, reply = store.execute("SELECT lease, reply FROM memo WHERE token = ?", (token,)).fetchone()
+        return self.look(token, now, timeout_s)
+
+    def look(self, token: str, now: float, timeout_s: float) -> Memo:
+        """What is in the record of *token*; ``lost`` if there is none any more."""
+        rows = self._database.rows("SELECT lease, reply FROM memo WHERE token = ?", (token,), timeout_s)
+        lease, reply = rows[0] if rows else (0.0, None)
         if reply is not None:
             return Memo("reply", reply)
         return Memo("wait" if now < lease else "lost")
@@ -49,6 +50,7 @@ class LocalMemo:
         with self._database.change(timeout_s) as store:
             store.execute(note, (_ENDED + call, now, now + KEPT_S))
 
-    def ended(self, call: str, timeout_s: float) -> bool:
+    def ended(self, call: str, now: float, timeout_s: float) -> bool:
         """Whether the call is over."""
-        return bool(self._database.rows("SELECT 1 FROM memo WHERE token = ?", (_ENDED + call,), timeout_s))
+        note = "SELECT 1 FROM memo WHERE token = ? AND expires > ?"
+        return bool(self._database.rows(note, (_ENDED + call, now), timeout_s))

@@ -1,4 +1,7 @@
-"""What a flow sends away, kept in SQLite where a developer can look at it."""
+"""What a flow sends away, kept in SQLite where a developer can look at it: the stand-ins of everything that leaves.
+
+One item for each effect token, as the real services do where they know tokens. Nothing is dialled, posted or streamed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LocalOutbox:
-    """See :class:`~sma_flows.services.ports.Outbox`."""
+    """The items by kind, oldest first. A kind is the name of a built-in hook, like ``channel.post``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,3 +33,107 @@ class LocalOutbox:
         query = "SELECT kind, token, payload FROM outbox WHERE ? IN ('', kind) ORDER BY place"
         rows = self._database.rows(query, (kind,), timeout_s)
         return [{"kind": row[0], "token": row[1], "payload": json.loads(row[2])} for row in rows]
+
+
+class LocalCalls:
+    """See :class:`~sma_flows.services.ports.Calls`. A call that was placed has its effect token as transaction id."""
+
+    def __init__(self, outbox: LocalOutbox) -> None:
+        self._outbox = outbox
+
+    def create(
+        self,
+        application: str,
+        to: str,
+        caller: str,
+        arguments: Mapping[str, str],
+        token: str,
+        now: float,
+        timeout_s: float,
+    ) -> str:
+        """Keep the call."""
+        call = {"application": application, "to": to, "from": caller, "arguments": dict(arguments)}
+        self._outbox.send("calls.dial", token, call, now, timeout_s)
+        return token
+
+    def update(
+        self,
+        application: str,
+        transaction: str,
+        arguments: Mapping[str, str],
+        token: str,
+        now: float,
+        timeout_s: float,
+    ) -> bool:
+        """Keep the update."""
+        update = {"application": application, "transaction": transaction, "arguments": dict(arguments)}
+        self._outbox.send("calls.update", token, update, now, timeout_s)
+        return True
+
+
+class LocalChannel:
+    """See :class:`~sma_flows.services.ports.Channel`."""
+
+    def __init__(self, outbox: LocalOutbox) -> None:
+        self._outbox = outbox
+
+    def post(
+        self,
+        channel: str,
+        bearer: str,
+        text: str,
+        metadata: Mapping[str, Any],
+        token: str,
+        now: float,
+        timeout_s: float,
+    ) -> None:
+        """Keep the message."""
+        message = {"channel": channel, "bearer": bearer, "text": text, "metadata": dict(metadata)}
+        self._outbox.send("channel.post", token, message, now, timeout_s)
+
+
+class LocalQueue:
+    """See :class:`~sma_flows.services.ports.Queue`."""
+
+    def __init__(self, outbox: LocalOutbox) -> None:
+        self._outbox = outbox
+
+    def knows_tokens(self, queue: str) -> bool:
+        """Every item is kept once."""
+        return True
+
+    def put(self, queue: str, kind: str, body: Mapping[str, Any], token: str, now: float, timeout_s: float) -> None:
+        """Keep the item."""
+        self._outbox.send("queue.put", token, {"queue": queue, "kind": kind, "body": dict(body)}, now, timeout_s)
+
+
+class LocalPipelines:
+    """See :class:`~sma_flows.services.ports.Stream` and ``Capture``. The effect token is the id of the pipeline."""
+
+    def __init__(self, outbox: LocalOutbox, kind: str) -> None:
+        self._outbox = outbox
+        self._kind = kind
+
+    def start(self, meeting: str, sink: str, token: str, now: float, timeout_s: float) -> str:
+        """Keep what was begun. The sink is left out: an RTMP address often holds the key of the stream."""
+        self._outbox.send(f"{self._kind}.start", token, {"meeting": meeting}, now, timeout_s)
+        return token
+
+    def stop(self, pipeline: str, token: str, now: float, timeout_s: float) -> None:
+        """Keep what was ended."""
+        self._outbox.send(f"{self._kind}.stop", token, {"pipeline": pipeline}, now, timeout_s)
+
+
+class LocalTranscription:
+    """See :class:`~sma_flows.services.ports.Transcription`."""
+
+    def __init__(self, outbox: LocalOutbox) -> None:
+        self._outbox = outbox
+
+    def start(self, meeting: str, language: str, token: str, now: float, timeout_s: float) -> None:
+        """Keep what was begun."""
+        self._outbox.send("transcription.start", token, {"meeting": meeting, "language": language}, now, timeout_s)
+
+    def stop(self, meeting: str, token: str, now: float, timeout_s: float) -> None:
+        """Keep what was ended."""
+        self._outbox.send("transcription.stop", token, {"meeting": meeting}, now, timeout_s)
