@@ -1,4 +1,4 @@
-"""Write what is generated in the documentation: ``docs/rules.md``, ``docs/fidelity.md``, blocks of README.md.
+"""Write what is generated: ``docs/rules.md``, ``docs/fidelity.md``, blocks of README.md, the template's permissions.
 
 ``python docs/generate.py`` writes, ``python docs/generate.py --check`` says what is stale and ends with 1. A block
 looks like this, and holds what its command prints::
@@ -36,22 +36,31 @@ from click.testing import CliRunner
 
 from sma_flows.cli import codes, fidelity
 from sma_flows.cli.app import cli
+from sma_flows.cli.load import load_plan
+from sma_flows.deploy.policy import policy_of
+from sma_flows.deploy.template import read_template
 from sma_flows.flow.codes import CODES
 from sma_flows.simulator.fidelity import ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md",)
 WALKS = (ROOT / "docs" / "first-call.md",)
+TEMPLATE = ROOT / "template.yaml"
 WHOLE = {
     ROOT / "docs" / "rules.md": lambda: codes.markdown(CODES.values()),
     ROOT / "docs" / "fidelity.md": lambda: fidelity.markdown(ledger()),
+    TEMPLATE: lambda: with_policy(TEMPLATE.read_text("utf-8")),
 }
-"""Pages that are generated from beginning to end."""
+"""Pages that are generated from beginning to end, and the template, which holds its permissions between two marks."""
 
 _BLOCK = re.compile(r"(?P<head><!-- generated: (?P<what>.*?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL)
 _STEP = re.compile(
     r"(?P<head><!-- walk: (?P<what>.*?) -->\n)"
     r"(?:(?P<made>(?:(?!<!-- walk:).)*?)(?P<tail><!-- end -->)|```\w*\n(?P<given>.*?)```\n)?",
+    re.DOTALL,
+)
+_POLICY = re.compile(
+    r"(?P<head> +# generated: sma-flows policy flows --template template.yaml\n).*?(?P<tail> +# end of generated)",
     re.DOTALL,
 )
 _PASSING = re.compile(r" *\d+\.\d\d ms|(?<= played in )\d+\.\d s|(?<=\(revision )[0-9a-f]{12}(?=\))")
@@ -65,6 +74,15 @@ def lasting(text: str) -> str:
 def rendered(page: str) -> str:
     """A page with all its blocks made anew."""
     return _BLOCK.sub(lambda block: block["head"] + _body(block["what"]) + block["tail"], page)
+
+
+def with_policy(text: str) -> str:
+    """The template with the permissions that the flows need with the values that it gives to its function."""
+    read = read_template(TEMPLATE)
+    policy = policy_of(load_plan(str(ROOT / "flows")), read.values())
+    head = ["- PolicyName: flows", "  PolicyDocument:", '    Version: "2012-10-17"', "    Statement:"]
+    lines = [" " * 8 + line for line in head] + policy.yaml(14)
+    return _POLICY.sub(lambda block: block["head"] + "\n".join(lines) + "\n" + block["tail"], text)
 
 
 def blocks(page: str) -> list[str]:

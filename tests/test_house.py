@@ -105,7 +105,7 @@ def _like_ruff(name: str) -> tuple[int, str]:
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_every_code_says_what_why_and_how(code: str) -> None:
     entry = CODES[code]
-    assert re.fullmatch(r"SF[0-5]\d\d", code)
+    assert re.fullmatch(r"SF[0-6]\d\d", code)
     assert re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", entry.name)
     assert all(text.strip() for text in (entry.title, entry.why, entry.bad, entry.good))
     assert entry.title.endswith(".")

@@ -11,7 +11,7 @@ from sma_flows.flow.codes import CODES, Code, explain
 
 @pytest.mark.parametrize("code", CODES.values(), ids=list(CODES))
 def test_an_entry_says_everything(code: Code) -> None:
-    assert re.fullmatch(r"SF[0-5][0-9]{2}", code.code)
+    assert re.fullmatch(r"SF[0-6][0-9]{2}", code.code)
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", code.name)
     assert code.severity in ("error", "warning", "note")
     assert code.title.endswith(".")

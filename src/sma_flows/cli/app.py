@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "phone",
     "serve",
     "fidelity",
+    "policy",
     "build",
     "runtime",
     "rollout",

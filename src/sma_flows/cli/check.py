@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sma_flows.cli.console import WrongUsage, busy, err, exit_with, out, say_json, show
-from sma_flows.compiler import answers, check_paths
+from sma_flows.compiler import answers, check_paths, compile_paths
 from sma_flows.flow.diagnostics import in_order, render_github, render_json, render_text
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ Examples:
   sma-flows check flows/ --defaults            which state leaves which outcome to the flow's defaults
   sma-flows check flows/ --format github       remarks beside the lines of a pull request
   sma-flows check flows/ --strict              warnings count as errors (for CI)
+  sma-flows check flows/ --template template.yaml   and what of them the template does not serve
 
 \b
 Exit codes: 0 nothing to mend, 1 errors found (with --strict: or warnings), 2 wrong usage.
@@ -42,7 +43,10 @@ Exit codes: 0 nothing to mend, 1 errors found (with --strict: or warnings), 2 wr
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--defaults", is_flag=True, help="List the outcomes that states leave to `defaults` or to the language.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
-def command(paths: tuple[str, ...], form: str, as_json: bool, defaults: bool, strict: bool) -> None:
+@click.option("--template", type=click.Path(path_type=Path), help="Check the template that deploys the flows, too.")
+def command(
+    paths: tuple[str, ...], form: str, as_json: bool, defaults: bool, strict: bool, template: Path | None
+) -> None:
     """Check flows, bundles, files of calls and folders of them; report all problems with place, code and remedy.
 
     `sma-flows explain CODE` says more about any of them. JSON is a list of findings; with --defaults it is an object of
@@ -52,6 +56,8 @@ def command(paths: tuple[str, ...], form: str, as_json: bool, defaults: bool, st
     given = existing(paths)
     with busy(f"Checking {', '.join(paths)}"):
         result = _checked(given)
+        if template is not None:
+            result = _with_template(result, given, template)
     something(result, paths)
     found = result.diagnostics
     relied = [one for one in answers(result.flows) if one.source != "own"]
@@ -85,6 +91,24 @@ def _checked(paths: Sequence[Path]) -> CompileResult:
         result,
         diagnostics=in_order([*result.diagnostics, *found]),
         sources={**result.sources, **sources},
+    )
+
+
+def _with_template(result: CompileResult, paths: Sequence[Path], template: Path) -> CompileResult:
+    """The same with what is said about the template. Flows with errors have no plan to compare it with."""
+    from sma_flows.cli.load import root_of
+    from sma_flows.deploy.check import check_template
+
+    existing([str(template)])
+    compiled = compile_paths([path for path in paths if not path.name.endswith(".calls.yaml")])
+    if compiled.plan is None:
+        return result
+    found = check_template(template, compiled.plan, compiled.sources, root_of(paths[0]))
+    text = template.read_text("utf-8", errors="replace")
+    return replace(
+        result,
+        diagnostics=in_order([*result.diagnostics, *found]),
+        sources={**result.sources, str(template): text},
     )
 
 

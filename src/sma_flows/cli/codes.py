@@ -21,6 +21,7 @@ FAMILIES: Final[Mapping[str, str]] = {
     "SF3": "How the call behaves",
     "SF4": "Limits of the service",
     "SF5": "Calls as tests",
+    "SF6": "The template",
 }
 """Title of each family of codes. SF9xx stays free for checks of your own."""
 

@@ -1,7 +1,8 @@
 """The catalogue of diagnostics: every code, its name, and what to tell a person who asks.
 
 Families: SF0xx file and YAML, SF1xx values and types, SF2xx names and reachability, SF3xx call behaviour, SF4xx service
-limits, SF5xx calls as tests. SF9xx stays free for users. A code is never used again for something else.
+limits, SF5xx calls as tests, SF6xx the template. SF9xx stays free for users. A code is never used again for something
+else.
 """
 
 from __future__ import annotations
@@ -11,12 +12,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from sma_flows.flow import codes_behaviour, codes_calls, codes_files, codes_limits, codes_names, codes_values
+from sma_flows.flow import (
+    codes_behaviour,
+    codes_calls,
+    codes_files,
+    codes_limits,
+    codes_names,
+    codes_template,
+    codes_values,
+)
 from sma_flows.flow.codes_base import Code, Severity
 
 __all__ = ["CODES", "Code", "Severity", "explain"]
 
-_FAMILIES: Final = (codes_files, codes_values, codes_names, codes_behaviour, codes_limits, codes_calls)
+_FAMILIES: Final = (codes_files, codes_values, codes_names, codes_behaviour, codes_limits, codes_calls, codes_template)
 
 
 def _catalogue() -> dict[str, Code]:
