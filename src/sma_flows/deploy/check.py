@@ -133,7 +133,10 @@ class _Reader:
                             label="the role",
                             help=f"needed by {why}; `sma-flows policy FLOWS --template {name}` prints all",
                         )
+        queues = self._template.failure_queues()
         for number, grant in enumerate(grants):
+            if set(grant.resources) <= queues:
+                continue
             spare = [each for each in grant.actions if (number, each) not in used and each not in LOGS]
             if spare:
                 yield report(

@@ -16,14 +16,17 @@ __all__ = [
     "ANY",
     "APPLICATION",
     "BUCKET",
+    "CALLS",
     "CHANNEL",
     "ENDED",
+    "JOBS",
     "LIMITS",
     "MEETING",
     "MEMO",
     "NEEDED",
     "PIPELINE",
     "QUEUE",
+    "SELF",
     "STORE",
     "TABLE",
     "TRACES",
@@ -39,6 +42,9 @@ CHANNEL: Final = "channel"
 QUEUE: Final = "queue"
 PIPELINE: Final = "pipeline"
 BUCKET: Final = "bucket"
+SELF: Final = "self"
+CALLS: Final = "calls"
+"""The applications of the account: which one a call came by stands in its events."""
 
 Grant = tuple[str, str]
 """An IAM action and a kind of resource."""
@@ -55,6 +61,12 @@ ENDED: Final[tuple[Grant, ...]] = (("dynamodb:PutItem", STORE), ("dynamodb:GetIt
 
 LIMITS: Final[tuple[Grant, ...]] = (("dynamodb:UpdateItem", STORE), ("dynamodb:GetItem", STORE))
 """A counter over calls (decision 20)."""
+
+JOBS: Final[tuple[Grant, ...]] = (
+    ("lambda:InvokeFunction", SELF),
+    ("chime:UpdateSipMediaApplicationCall", CALLS),
+)
+"""Work that goes on outside of a call: the function invokes itself, and tells the result by an update."""
 
 TRACES: Final[tuple[Grant, ...]] = (("xray:PutTelemetryRecords", ANY), ("xray:PutTraceSegments", ANY))
 """What traces need, where they are switched on."""

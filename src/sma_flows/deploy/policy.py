@@ -22,11 +22,15 @@ __all__ = ["Policy", "Reason", "Statement", "Value", "policy_of"]
 ARN: Final = "arn:${AWS::Partition}"
 HERE: Final = "${AWS::Region}:${AWS::AccountId}"
 
+SELF: Final = "AWS_LAMBDA_FUNCTION_NAME"
+
 TITLES: Final[Mapping[str, str]] = {
     p.STORE: "Store",
     p.TABLE: "Table",
     p.MEETING: "Meetings",
     p.APPLICATION: "Calls",
+    p.CALLS: "AllCalls",
+    p.SELF: "Itself",
     p.CHANNEL: "Channel",
     p.QUEUE: "Queue",
     p.PIPELINE: "Pipelines",
@@ -120,6 +124,11 @@ class _Draft:
                 yield action, kind, (f"{ARN}:chime:*:${{AWS::AccountId}}:meeting/*",), ""
             case p.PIPELINE:
                 yield action, kind, (f"{ARN}:chime:*:${{AWS::AccountId}}:media-pipeline/*",), ""
+            case p.CALLS:
+                yield action, kind, (f"{ARN}:chime:{HERE}:sma/*",), ""
+            case p.SELF:
+                function = self.env.get(SELF, Value(f"${{{SELF}}}")).text
+                yield action, kind, (f"{ARN}:lambda:{HERE}:function:{function}",), ""
             case p.STORE:
                 yield from self._store(action)
             case p.TABLE:
@@ -127,8 +136,8 @@ class _Draft:
                 if not value.text.startswith("dynamodb:"):
                     yield from self._store(action)
                     return
-                name = value.text.removeprefix("dynamodb:").partition("/")[0]
-                yield action, kind, (_table(name),), value.condition
+                table = value.text.removeprefix("dynamodb:").partition("/")[0]
+                yield action, kind, (_table(table),), value.condition
             case p.APPLICATION:
                 value = self._setting(settings, "application")
                 yield action, kind, (f"{ARN}:chime:{HERE}:sma/{value.text}",), value.condition
@@ -228,6 +237,8 @@ def _flow(draft: _Draft, flow: FlowPlan) -> None:
         if state.get("do") == "join_meeting" and "token" not in state and draft.serves("meetings"):
             draft.add(p.NEEDED["meetings.attend"], name, f"an attendee is made in '{state_name}'")
             draft.add(p.NEEDED["meetings.leave"], name, f"the attendee of '{state_name}' is deleted")
+        if state.get("do") == "hold":
+            draft.add(p.JOBS, name, f"'{state_name}' lets its hook work outside the call")
         if state.get("do") == "mute" and state.get("who", "self") != "self" and draft.serves("meetings"):
             draft.add(p.NEEDED["meetings.roster"], name, f"'{state_name}' mutes others")
 

@@ -22,6 +22,7 @@ __all__ = ["HANDLER", "Grant", "Item", "Template", "read_template"]
 
 HANDLER: Final = "sma_flows.handler.lambda_handler"
 FUNCTIONS: Final = ("AWS::Serverless::Function", "AWS::Lambda::Function")
+INVOKE_CONFIG: Final = ("AWS::Lambda::EventInvokeConfig",)
 SERVICE: Final = "voiceconnector.chime.amazonaws.com"
 """Who reads buckets, talks to bots and invokes the function in the name of a SIP media application (contract 4.20)."""
 
@@ -163,6 +164,8 @@ class Template:
         ``!Ref Table`` is its name, ``!Ref Queue`` a URL, as CloudFormation has it.
         """
         found = {}
+        if self.function is not None:
+            found["AWS_LAMBDA_FUNCTION_NAME"] = Value(f"${{AWS::StackName}}-{self.function[0]}-*")
         for name, item in self.variables.items():
             texts = item.texts()
             if texts:
@@ -188,6 +191,14 @@ class Template:
             if document is not None and (statements := document.get("Statement")) is not None
             for grant in self._statements(statements)
         ]
+
+    def failure_queues(self) -> set[str]:
+        """Where Lambda itself puts, in the name of the function, what failed."""
+        items = [each.get("DestinationConfig", "OnFailure", "Destination") for _, each in self.of_kind(*INVOKE_CONFIG)]
+        if self.function is not None:
+            items.append(self.function[1].get("DeadLetterQueue", "TargetArn"))
+            items.append(self.function[1].get("DeadLetterConfig", "TargetArn"))
+        return {self.plain(item.text()) for item in items if item is not None}
 
     def _statements(self, statements: Item) -> Iterator[Grant]:
         for item, condition in statements.each():
