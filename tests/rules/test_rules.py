@@ -1,8 +1,8 @@
 """The cases beside this file, for the codes SF2xx to SF4xx: what a rule finds, and a near miss that it leaves alone.
 
-SF0xx and SF1xx are tested in tests/flow, SF5xx in tests/testing. A case holds the text of a `flow`, a `bundle` or a
-`prompts` file, other `files` beside it, and what is expected under the code of its file: `at` is line and column, in
-front of it the file's name unless it is the case's own text.
+SF0xx and SF1xx are tested in tests/flow, SF5xx in tests/testing, SF6xx in tests/deploy. A case holds the text of a
+`flow`, a `bundle` or a `prompts` file, other `files` beside it, and what is expected under the code of its file: `at`
+is line and column, in front of it the file's name unless it is the case's own text.
 """
 
 from __future__ import annotations

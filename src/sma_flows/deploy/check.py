@@ -137,7 +137,7 @@ class _Reader:
         for number, grant in enumerate(grants):
             if set(grant.resources) <= queues:
                 continue
-            spare = [each for each in grant.actions if (number, each) not in used and each not in LOGS]
+            spare = [each for each in grant.actions if ((number, each) not in used or "*" in each) and each not in LOGS]
             if spare:
                 yield report(
                     "SF606",
