@@ -17,7 +17,7 @@ PYTHON ?= $(shell for each in python3.12 python3.13 python3.11 python3.14 python
 
 WORKERS ?= auto
 
-.PHONY: help setup demo test check lint types imports bench build resources runtime docs events clean
+.PHONY: help setup demo test check lint types imports template bench build resources runtime docs events clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -57,7 +57,7 @@ demo: $(VENV)/.installed  ## replay a recorded dial-in call, event by event
 test: $(VENV)/.developer  ## run all tests
 	@$(BIN)/python -m pytest -n $(WORKERS)
 
-check: lint types imports test  ## all that a change must pass
+check: lint types imports test template  ## all that a change must pass
 
 lint: $(VENV)/.developer  ## ruff: style and formatting
 	@$(BIN)/ruff check .
@@ -68,6 +68,17 @@ types: $(VENV)/.developer  ## mypy --strict on the package
 
 imports: $(VENV)/.developer  ## the import contracts of pyproject.toml
 	@$(BIN)/lint-imports
+
+# SAM, cfn-lint and the reference of IAM are heavy and have an environment of their own.
+$(VENV)-template/.installed: pyproject.toml $(VENV)/.developer
+	@echo "Installing aws-sam-cli, cfn-lint and policy-sentry into $(VENV)-template"
+	@$(BIN)/python -m venv --clear $(VENV)-template
+	@$(VENV)-template/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
+	@$(VENV)-template/bin/python -m pip --disable-pip-version-check install --quiet --group template
+	@touch $@
+
+template: $(VENV)-template/.installed  ## check template.yaml with cfn-lint and SAM, and build with SAM
+	@SMA_FLOWS_TEMPLATE_TOOLS="$(abspath $(VENV))-template" $(BIN)/python -m pytest tests/deploy/template
 
 bench: $(VENV)/.developer  ## measure, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
@@ -92,4 +103,4 @@ events: $(VENV)/.developer  ## play tests/flows/stories into events/ again; read
 	@$(BIN)/python -m tests.flows.make_events
 
 clean:  ## remove what was built, and the environment
-	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(VENV)-template .aws-sam build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

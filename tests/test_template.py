@@ -91,7 +91,7 @@ def test_the_function_is_told_where_its_plan_is(template: dict[str, Any]) -> Non
 
 
 def test_the_alias_follows_every_parameter_that_the_function_reads(template: dict[str, Any]) -> None:
-    """Otherwise a changed parameter would not reach a call (decision 0047)."""
+    """Otherwise a changed parameter would not reach a call (decision 0060)."""
     variables = properties(template, "CallFunction")["Environment"]["Variables"]
     read = references(variables) & set(template["Parameters"])
     read |= {name for name in ("FrontDeskNumber",) if name in read}
