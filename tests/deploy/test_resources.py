@@ -20,6 +20,7 @@ from .voice import ACCOUNT, Voice
 
 STACK = f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/line/51af3dc0-da77-11e4-872e-1234567db123"
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:line:live"
+FAR = FUNCTION.replace("us-east-1", "us-west-2")
 NUMBER, OTHER = "+12065550110", "+12065550111"
 
 
@@ -70,16 +71,9 @@ class Stack:
 
 
 @pytest.fixture
-def voice() -> Voice:
-    made = Voice()
-    for number in (NUMBER, OTHER):
-        made.numbers[number] = {
-            "PhoneNumberId": number,
-            "E164PhoneNumber": number,
-            "ProductType": "SipMediaApplicationDialIn",
-            "Name": "",
-        }
-    return made
+def voice() -> Iterator[Voice]:
+    with Voice() as made:
+        yield made
 
 
 @pytest.fixture
@@ -123,7 +117,7 @@ def test_a_creation_that_is_delivered_twice_makes_one_rule(voice: Voice, applica
 
 def test_every_property_of_a_rule_can_be_updated_in_place(voice: Voice, application: str) -> None:
     far = Stack(voice, "SipMediaApplication", "Far", "us-west-2").create(
-        Name="line", AwsRegion="us-west-2", LambdaArn=FUNCTION
+        Name="line", AwsRegion="us-west-2", LambdaArn=FAR
     )["PhysicalResourceId"]
     stack = Stack(voice, "SipRule")
     thing = stack.create(**rule(application))["PhysicalResourceId"]
@@ -217,7 +211,7 @@ def test_a_rule_that_goes_between_two_requests_of_its_deletion_is_gone(voice: Vo
 def test_an_update_of_what_is_gone_makes_it_anew(voice: Voice, application: str) -> None:
     stack = Stack(voice, "SipRule")
     old = stack.create(**rule(application))["PhysicalResourceId"]
-    voice.rules.clear()
+    voice.lose_rules()
     made = stack.update(**rule(application, Disabled="true"))
     assert made["Status"] == "SUCCESS"
     assert made["PhysicalResourceId"] != old
@@ -289,11 +283,10 @@ def test_throttling_is_waited_out(voice: Voice, application: str) -> None:
 def test_a_rule_is_found_among_many(voice: Voice, application: str) -> None:
     """Lists come in pages of two here."""
     for number in range(5):
-        phone = f"+1206555010{number}"
-        voice.numbers[phone] = {**voice.numbers[NUMBER], "PhoneNumberId": phone, "E164PhoneNumber": phone}
+        phone = f"+1206555011{number}"
         Stack(voice, "SipRule", f"Rule{number}").create(**rule(application, phone))
     stack = Stack(voice, "SipRule", "Rule4")
-    assert stack.create(**rule(application, "+12065550104"))["Status"] == "SUCCESS"
+    assert stack.create(**rule(application, "+12065550114"))["Status"] == "SUCCESS"
     assert len(voice.rules) == 5
 
 
@@ -329,7 +322,8 @@ def test_two_applications_of_one_priority_are_refused(voice: Voice, application:
 
 # ---- applications --------------------------------------------------------------------------------------------------
 
-WANTED = {"Name": "line", "AwsRegion": "us-west-2", "LambdaArn": FUNCTION}
+WANTED = {"Name": "line", "AwsRegion": "us-west-2", "LambdaArn": FAR}
+NEAR = {**WANTED, "AwsRegion": "us-east-1", "LambdaArn": FUNCTION}
 
 
 def test_an_application_lives_as_the_native_type_does(voice: Voice) -> None:
@@ -339,9 +333,9 @@ def test_an_application_lives_as_the_native_type_does(voice: Voice) -> None:
     assert made["Data"]["SipMediaApplicationId"] == thing
     assert made["Data"]["SipMediaApplicationArn"].endswith(f":sma/{thing}")
     assert stack.again() == made
-    for change in ({"Name": "another"}, {"LambdaArn": FUNCTION.replace("live", "next")}):
+    for change in ({"Name": "another"}, {"LambdaArn": FAR.replace("live", "next")}):
         assert stack.update(**{**WANTED, **change})["PhysicalResourceId"] == thing
-    assert voice.applications[thing]["Endpoints"] == [{"LambdaArn": FUNCTION.replace("live", "next")}]
+    assert voice.applications[thing]["Endpoints"] == [{"LambdaArn": FAR.replace("live", "next")}]
     assert stack.delete()["Status"] == "SUCCESS"
     assert stack.again()["Status"] == "SUCCESS"
     assert voice.applications == {}
@@ -351,7 +345,9 @@ def test_another_region_is_another_application_and_each_is_deleted_in_its_own(vo
     stack = Stack(voice, "SipMediaApplication", region="us-west-2")
     old = stack.create(**WANTED)["PhysicalResourceId"]
     first = dict(stack.old)
-    new = stack.update(**{**WANTED, "AwsRegion": "eu-central-1"})["PhysicalResourceId"]
+    new = stack.update(
+        **{**WANTED, "AwsRegion": "eu-central-1", "LambdaArn": FAR.replace("us-west-2", "eu-central-1")}
+    )["PhysicalResourceId"]
     assert {each["AwsRegion"] for each in voice.applications.values()} == {"us-west-2", "eu-central-1"}
     stack.old = first
     assert stack.delete(old)["Status"] == "SUCCESS"
@@ -363,7 +359,7 @@ def test_a_failed_update_of_an_application_puts_its_function_back(voice: Voice) 
     thing = stack.create(**WANTED)["PhysicalResourceId"]
     before = copy.deepcopy(voice.applications[thing])
     with voice.broken("UpdateSipMediaApplication", "ConflictException", after=True):
-        assert stack.update(**{**WANTED, "LambdaArn": FUNCTION + "x"})["Status"] == "FAILED"
+        assert stack.update(**{**WANTED, "LambdaArn": FAR + "x"})["Status"] == "FAILED"
     assert voice.applications[thing] == before
 
 
@@ -378,7 +374,7 @@ def test_a_deletion_waits_for_the_rules_to_be_gone(voice: Voice) -> None:
 def test_an_application_that_a_rule_names_is_not_deleted(voice: Voice, application: str) -> None:
     Stack(voice, "SipRule").create(**rule(application))
     stack = Stack(voice, "SipMediaApplication", "Application")
-    stack.id, stack.old = application, {**WANTED, "AwsRegion": "us-east-1"}
+    stack.id, stack.old = application, NEAR
     failed = stack.delete()
     assert failed["Status"] == "FAILED"
     assert "ConflictException" in failed["Reason"]
@@ -411,9 +407,7 @@ def test_a_failed_switch_is_switched_back(voice: Voice, application: str) -> Non
 
 
 def test_the_message_log_of_another_application_is_another_resource(voice: Voice, application: str) -> None:
-    other = Stack(voice, "SipMediaApplication", "B").create(**{**WANTED, "AwsRegion": "us-east-1"})[
-        "PhysicalResourceId"
-    ]
+    other = Stack(voice, "SipMediaApplication", "B").create(**NEAR)["PhysicalResourceId"]
     stack = Stack(voice, "SipMediaApplicationLogging")
     old = stack.create(SipMediaApplicationId=application, MessageLogs="yes")["PhysicalResourceId"]
     new = stack.update(SipMediaApplicationId=other, MessageLogs="yes")["PhysicalResourceId"]
@@ -425,7 +419,7 @@ def test_the_message_log_of_another_application_is_another_resource(voice: Voice
 def test_the_message_log_of_an_application_that_is_gone_is_deleted(voice: Voice, application: str) -> None:
     stack = Stack(voice, "SipMediaApplicationLogging")
     stack.create(SipMediaApplicationId=application, MessageLogs="yes")
-    voice.applications.clear()
+    voice.lose_applications()
     assert stack.delete()["Status"] == "SUCCESS"
 
 
@@ -433,14 +427,14 @@ def test_the_message_log_of_an_application_that_is_gone_is_deleted(voice: Voice,
 
 
 def test_a_number_is_made_one_for_applications_and_never_given_back(voice: Voice) -> None:
-    voice.numbers[NUMBER]["ProductType"] = "VoiceConnector"
+    voice.set_product(NUMBER, "VoiceConnector")
     stack = Stack(voice, "PhoneNumber")
     made = stack.create(E164PhoneNumber=NUMBER)
     assert made["PhysicalResourceId"] == NUMBER
     assert voice.numbers[NUMBER]["ProductType"] == "SipMediaApplicationDialIn"
     assert stack.again() == made
     stack.update(E164PhoneNumber=NUMBER, Label="front desk")
-    assert voice.numbers[NUMBER]["Name"] == "front desk"
+    assert voice.numbers[NUMBER].get("Name", "") == "front desk"
     assert stack.update(E164PhoneNumber=OTHER)["PhysicalResourceId"] == OTHER
     del voice.log[:]
     assert stack.delete(NUMBER)["Status"] == "SUCCESS"
@@ -452,7 +446,7 @@ def test_a_failed_update_of_a_number_is_taken_back(voice: Voice) -> None:
     stack.create(E164PhoneNumber=NUMBER, Label="one")
     with voice.broken("UpdatePhoneNumber", "ConflictException", after=True):
         assert stack.update(E164PhoneNumber=NUMBER, Label="two")["Status"] == "FAILED"
-    assert voice.numbers[NUMBER]["Name"] == "one"
+    assert voice.numbers[NUMBER].get("Name", "") == "one"
 
 
 def test_a_number_that_the_account_has_not_is_refused_with_what_to_do(voice: Voice) -> None:

@@ -1,25 +1,26 @@
-"""The voice side of an account behind real boto3 clients: requests are answered before they would leave the machine.
+"""The voice side of an account: the localhost control plane behind real boto3 clients, empty at the beginning.
 
-botocore's serialiser and parser work as ever, so a wrong parameter or an answer of another shape fails. A test can
-break the next requests of an operation (:meth:`Voice.broken`), and sees every operation in :attr:`Voice.log`.
+A test can break the next requests of an operation (:meth:`Voice.broken`), also after they have had their effect, and
+sees every operation in :attr:`Voice.log`. Lambda's PublishVersion, which the plane does not have, is answered here.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import boto3
-from botocore import xform_name
 from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.httpsession import URLLib3Session
+
+from sma_flows.simulator.account import Account
+from sma_flows.testing.control import UNLIMITED, local_service
 
 ACCOUNT = "111122223333"
-Answer = tuple[int, dict[str, Any]]
+NUMBERS = tuple(f"+1206555011{last}" for last in range(10))
 
 
 class _Raw:
@@ -34,23 +35,37 @@ class _Raw:
 
 
 class Voice:
-    """Applications, rules and numbers of one account, over all regions."""
+    """Applications, rules and numbers of one account, over all regions. Use it as a context manager."""
 
     def __init__(self) -> None:
-        self.applications: dict[str, dict[str, Any]] = {}
-        self.rules: dict[str, dict[str, Any]] = {}
-        self.logging: dict[str, bool] = {}
-        self.numbers: dict[str, dict[str, Any]] = {}
-        self.versions = 0
-        self.function = "first"
-        self.published = ""
         self.log: list[str] = []
+        self.function, self.published, self.versions = "first", "", 0
         self._broken: list[tuple[str, str, bool]] = []
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Voice:
+        service = self._stack.enter_context(local_service(quotas=UNLIMITED, rates={"*": 0}))
+        self._plane, self._url = service.plane, service.url
+        self._plane.account = Account(account=ACCOUNT, numbers=NUMBERS)
+        self._straight = URLLib3Session()
+        self._stack.callback(self._straight.close)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self._clients.values():
+            client.close()
+        self._stack.close()
 
     def client(self, service: str, region: str) -> Any:
-        made = boto3.session.Session("testing", "testing", region_name=region).client(service)
-        made.meta.events.register("before-send", self._answer_for(region))
-        return made
+        """As the custom resource makes it."""
+        if (service, region) not in self._clients:
+            session = boto3.session.Session("testing", "testing", region_name=region)
+            config = Config(retries={"total_max_attempts": 1, "mode": "standard"})
+            made = session.client(service, endpoint_url=self._url, config=config)
+            made.meta.events.register("before-send", self._before)
+            self._clients[service, region] = made
+        return self._clients[service, region]
 
     @contextmanager
     def broken(self, operation: str, *codes: str, after: bool = False) -> Iterator[None]:
@@ -59,147 +74,76 @@ class Voice:
         yield
         assert self._broken == [], "a fault did not happen"
 
-    def _answer_for(self, region: str) -> Callable[..., AWSResponse]:
-        def answer(request: Any, event_name: str, **_: Any) -> AWSResponse:
-            operation = event_name.rpartition(".")[2]
-            self.log.append(operation)
-            fault = self._broken[0] if self._broken and self._broken[0][0] == operation else None
-            if fault is not None:
-                self._broken.pop(0)
-            status, body = 0, {}
-            if fault is None or fault[2]:
-                values = json.loads(request.body) if request.body else {}
-                status, body = getattr(self, f"_{xform_name(operation)}")(urlsplit(request.url), values, region)
-            if fault is not None:
-                status, body = 429 if "Throttl" in fault[1] else 400, {"Code": fault[1], "Message": "of +12065550110"}
-            code = str(body.get("Code", "")) if status >= 400 else ""
-            headers = {"x-amzn-errortype": code} if code else {}
-            return AWSResponse(request.url, status, headers, _Raw(json.dumps(body).encode()))
-
-        return answer
-
-    # ---- applications
-
-    def _create_sip_media_application(self, _: Any, values: dict[str, Any], region: str) -> Answer:
-        assert values["AwsRegion"] == region, "an application is made in its own region"
-        made = str(uuid.uuid4())
-        arn = f"arn:aws:chime:{region}:{ACCOUNT}:sma/{made}"
-        self.applications[made] = {"SipMediaApplicationId": made, "SipMediaApplicationArn": arn, **values}
-        return 201, {"SipMediaApplication": self.applications[made]}
-
-    def _get_sip_media_application(self, url: Any, _: Any, region: str) -> Answer:
-        found = self._application(url, region)
-        return (200, {"SipMediaApplication": found}) if found else GONE
-
-    def _list_sip_media_applications(self, url: Any, _: Any, region: str) -> Answer:
-        return page("SipMediaApplications", [a for a in self.applications.values() if a["AwsRegion"] == region], url)
-
-    def _update_sip_media_application(self, url: Any, values: dict[str, Any], region: str) -> Answer:
-        found = self._application(url, region)
-        if found:
-            found.update(values)
-        return (200, {"SipMediaApplication": found}) if found else GONE
-
-    def _delete_sip_media_application(self, url: Any, _: Any, region: str) -> Answer:
-        found = self._application(url, region)
-        if not found:
-            return GONE
-        thing = found["SipMediaApplicationId"]
-        if any(each["SipMediaApplicationId"] == thing for r in self.rules.values() for each in r["TargetApplications"]):
-            return 409, {"Code": "ConflictException", "Message": "a rule names it"}
-        del self.applications[thing]
-        return 204, {}
-
-    def _application(self, url: Any, region: str) -> dict[str, Any] | None:
-        found = self.applications.get(url.path.split("/")[2])
-        return found if found and found["AwsRegion"] == region else None
-
-    # ---- message logs
-
-    def _put_sip_media_application_logging_configuration(self, url: Any, values: dict[str, Any], region: str) -> Answer:
-        if not self._application(url, region):
-            return GONE
-        wanted = values["SipMediaApplicationLoggingConfiguration"]
-        self.logging[url.path.split("/")[2]] = wanted["EnableSipMediaApplicationMessageLogs"]
-        return 200, {"SipMediaApplicationLoggingConfiguration": wanted}
-
-    def _get_sip_media_application_logging_configuration(self, url: Any, _: Any, region: str) -> Answer:
-        if not self._application(url, region):
-            return GONE
-        on = self.logging.get(url.path.split("/")[2], False)
-        return 200, {"SipMediaApplicationLoggingConfiguration": {"EnableSipMediaApplicationMessageLogs": on}}
-
-    # ---- rules
-
-    def _create_sip_rule(self, _: Any, values: dict[str, Any], region: str) -> Answer:
-        if problem := self._wrong_rule(values):
-            return problem
-        if any(rule["TriggerValue"] == values["TriggerValue"] for rule in self.rules.values()):
-            return 409, {"Code": "ConflictException", "Message": "there is a rule for this number"}
-        made = str(uuid.uuid4())
-        self.rules[made] = {"Disabled": False, **values, "SipRuleId": made}
-        return 201, {"SipRule": self.rules[made]}
-
-    def _wrong_rule(self, values: dict[str, Any]) -> Answer | None:
-        for target in values.get("TargetApplications", ()):
-            found = self.applications.get(target["SipMediaApplicationId"])
-            if not found or found["AwsRegion"] != target["AwsRegion"]:
-                return 400, {"Code": "BadRequestException", "Message": "no such application"}
-        number = self.numbers.get(values.get("TriggerValue", ""), {})
-        if values.get("TriggerType") == "ToPhoneNumber" and number.get("ProductType") != "SipMediaApplicationDialIn":
-            return 400, {"Code": "BadRequestException", "Message": "no such number"}
+    def _before(self, request: Any, event_name: str, **_: Any) -> AWSResponse | None:
+        operation = event_name.rpartition(".")[2]
+        self.log.append(operation)
+        if self._broken and self._broken[0][0] == operation:
+            _, code, after = self._broken.pop(0)
+            if after:
+                self._straight.send(request)
+            return _reply(request.url, 400, {"Code": code, "Message": "of +12065550110"}, code)
+        if operation == "PublishVersion":
+            if self.published != self.function:
+                self.versions, self.published = self.versions + 1, self.function
+            return _reply(request.url, 201, {"Version": str(self.versions)})
         return None
 
-    def _get_sip_rule(self, url: Any, _: Any, region: str) -> Answer:
-        found = self.rules.get(url.path.split("/")[2])
-        return (200, {"SipRule": found}) if found else GONE
+    # ---- what there is, as the API tells it, and what others do to it
 
-    def _list_sip_rules(self, url: Any, _: Any, region: str) -> Answer:
-        return page("SipRules", list(self.rules.values()), url)
+    @property
+    def applications(self) -> dict[str, dict[str, Any]]:
+        return self._all("list_sip_media_applications", "SipMediaApplications", "SipMediaApplicationId")
 
-    def _update_sip_rule(self, url: Any, values: dict[str, Any], region: str) -> Answer:
-        found = self.rules.get(url.path.split("/")[2])
-        if not found:
-            return GONE
-        if problem := self._wrong_rule(values):
-            return problem
-        found.update(values)
-        return 202, {"SipRule": found}
+    @property
+    def rules(self) -> dict[str, dict[str, Any]]:
+        return self._all("list_sip_rules", "SipRules", "SipRuleId")
 
-    def _delete_sip_rule(self, url: Any, _: Any, region: str) -> Answer:
-        found = self.rules.get(url.path.split("/")[2])
-        if not found:
-            return GONE
-        if not found["Disabled"]:
-            return 409, {"Code": "ConflictException", "Message": "the rule is enabled"}
-        del self.rules[found["SipRuleId"]]
-        return 204, {}
+    @property
+    def numbers(self) -> dict[str, dict[str, Any]]:
+        found = self._ask("list_phone_numbers", MaxResults=99)["PhoneNumbers"]
+        return {each["E164PhoneNumber"]: each for each in found}
 
-    # ---- numbers and versions
+    @property
+    def logging(self) -> dict[str, bool]:
+        """Applications that write their message log."""
+        return {one.id: one.logs for one in self._plane.account.applications()}
 
-    def _get_phone_number(self, url: Any, _: Any, region: str) -> Answer:
-        found = self.numbers.get(unquote(url.path.split("/")[2]))
-        return (200, {"PhoneNumber": found}) if found else GONE
+    def set_product(self, number: str, product: str) -> None:
+        """Somebody uses a number otherwise."""
+        self._ask("update_phone_number", PhoneNumberId=number, ProductType=product)
 
-    def _update_phone_number(self, url: Any, values: dict[str, Any], region: str) -> Answer:
-        found = self.numbers.get(unquote(url.path.split("/")[2]))
-        if not found:
-            return GONE
-        found.update(values)
-        return 200, {"PhoneNumber": found}
+    def lose_rules(self) -> None:
+        """Somebody deletes all rules by hand."""
+        for rule in self.rules.values():
+            self._ask("update_sip_rule", SipRuleId=rule["SipRuleId"], Name=rule["Name"], Disabled=True)
+            self._ask("delete_sip_rule", SipRuleId=rule["SipRuleId"])
 
-    def _publish_version(self, url: Any, _: Any, region: str) -> Answer:
-        if self.published != self.function:
-            self.versions, self.published = self.versions + 1, self.function
-        return 201, {"Version": str(self.versions), "FunctionName": unquote(url.path.split("/")[3])}
+    def lose_applications(self) -> None:
+        """Somebody deletes all applications by hand."""
+        for application in self.applications:
+            self._ask("delete_sip_media_application", SipMediaApplicationId=application)
+
+    def _all(self, operation: str, key: str, ident: str) -> dict[str, dict[str, Any]]:
+        pages = self._quietly(lambda: self._voice().get_paginator(operation).paginate().build_full_result()[key])
+        without = {"CreatedTimestamp", "UpdatedTimestamp"}
+        return {each[ident]: {k: v for k, v in each.items() if k not in without} for each in pages}
+
+    def _ask(self, operation: str, **values: Any) -> Any:
+        return self._quietly(lambda: getattr(self._voice(), operation)(**values))
+
+    def _voice(self) -> Any:
+        return self.client("chime-sdk-voice", "us-east-1")
+
+    def _quietly(self, ask: Callable[[], Any]) -> Any:
+        """Ask without a trace in the log, and past all faults."""
+        log, broken = list(self.log), self._broken
+        self._broken = []
+        try:
+            return ask()
+        finally:
+            self.log[:], self._broken = log, broken
 
 
-GONE: Answer = (404, {"Code": "NotFoundException", "Message": "there is none"})
-
-
-def page(key: str, items: list[dict[str, Any]], url: Any) -> Answer:
-    """Two at a time, whatever was asked for: paging is always in play."""
-    token = re.search(r"next-token=(\d+)", url.query)
-    start = int(token[1]) if token else 0
-    more = {"NextToken": str(start + 2)} if len(items) > start + 2 else {}
-    return 200, {key: items[start : start + 2], **more}
+def _reply(url: str, status: int, body: Mapping[str, Any], code: str = "") -> AWSResponse:
+    headers = {"x-amzn-errortype": code} if code else {}
+    return AWSResponse(url, status, headers, _Raw(json.dumps(body).encode()))

@@ -281,7 +281,8 @@ class SipMediaApplication:
         yield from [each["SipMediaApplicationId"] for each in every if each["Name"].endswith(f"-{mark}")]
 
     def _all(self, api: Api, region: str) -> Iterator[dict[str, Any]]:
-        yield from _pages(api, "list_sip_media_applications", "SipMediaApplications", region=region)
+        pages = _pages(api, "list_sip_media_applications", "SipMediaApplications", region=region)
+        yield from (each for each in pages if each.get("AwsRegion", region) == region)
 
     def _fields(self, wanted: Mapping[str, Any], mark: str) -> dict[str, Any]:
         return {"Name": _marked(str(wanted["Name"]), mark), "Endpoints": [{"LambdaArn": str(wanted["LambdaArn"])}]}
