@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from sma_flows.cli.app import cli
-from sma_flows.deploy.emulator import INVOKE_PATH, BusyError, Pool
+from sma_flows.deploy.emulator import INVOKE_PATH, BusyError, Pool, find_emulator
 from sma_flows.deploy.front import MOST_BYTES, serve
 from sma_flows.deploy.package import Built, build_function
 from sma_flows.errors import BuildError
@@ -183,7 +183,7 @@ def test_a_folder_without_a_package_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_answers_one_event_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SMA_FLOWS_EMULATOR", str(next(CACHE.glob("aws-lambda-rie-*"))))
+    monkeypatch.setenv("SMA_FLOWS_EMULATOR", str(find_emulator(CACHE)))
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(cli, ["runtime", str(ROOT / "flows"), "--event", str(FIRST[0])])
     assert done.exit_code == 0, done.output
@@ -194,7 +194,7 @@ def test_the_command_serves_until_it_is_told_to_end(built: Built, tmp_path: Path
     command = [sys.executable, "-c", "from sma_flows.cli import main; main()", "runtime", str(built.folder)]
     command += ["--port", "0", "--json"]
     command += ["--env-file", str(ROOT / "flows" / "local.env")]
-    env = {**os.environ, "SMA_FLOWS_EMULATOR": str(next(CACHE.glob("aws-lambda-rie-*")))}
+    env = {**os.environ, "SMA_FLOWS_EMULATOR": str(find_emulator(CACHE))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=env) as process:
         assert process.stdout is not None
         lines = []
