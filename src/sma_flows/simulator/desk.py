@@ -62,7 +62,9 @@ class Desk:
     """
 
     __slots__ = (
+        "_acts",
         "_frame",
+        "alive",
         "attributes",
         "breaks",
         "delivered",
@@ -113,6 +115,8 @@ class Desk:
     out: list[Output]
     now: int
     lean: Callable[[str], object]
+    alive: bool
+    """Somebody is on the line, or waits to be answered."""
 
     def __init__(self, network: Network, lean: Callable[[str], object], now: int = 0) -> None:
         self.world = network.world
@@ -139,7 +143,9 @@ class Desk:
         self.out = []
         self.now = now
         self.lean = lean
+        self.alive = any([leg.status != "Disconnected" for leg in self.legs])  # noqa: C419
         self._frame = ("", "")
+        self._acts = next((one for one in self.timers if one[1] == "action"), None) if self.timers else None
 
     def network(self) -> Network:
         """The value again."""
@@ -185,17 +191,17 @@ class Desk:
     def put(self, leg: Leg) -> Leg:
         """Store a leg in the place of the one with its tag. LEG-A is always the first."""
         legs = self.legs
-        self.legs = (leg, *legs[1:]) if leg.tag == "LEG-A" else (*legs[:1], leg)
+        self.keep((leg, *legs[1:]) if leg.tag == "LEG-A" else (*legs[:1], leg))
         return leg
+
+    def keep(self, legs: tuple[Leg, ...]) -> None:
+        """These are the legs now."""
+        self.legs = legs
+        self.alive = any([leg.status != "Disconnected" for leg in legs])  # noqa: C419
 
     def connected(self) -> list[Leg]:
         """The legs on the line."""
         return [leg for leg in self.legs if leg.connected]
-
-    @property
-    def alive(self) -> bool:
-        """Somebody is on the line, or waits to be answered."""
-        return any([not leg.gone for leg in self.legs])  # noqa: C419 - a generator takes longer than the few legs
 
     def answer_leg(self, leg: Leg) -> Leg:
         """The leg becomes Connected (rules 13, 42)."""
@@ -226,16 +232,36 @@ class Desk:
 
     def stop(self) -> None:
         """The running action is no more."""
-        if self.running is not None:
+        running = self.running
+        if running is not None:
             self.running = None
-            self.cancel("action")
-            self.cancel("silence")
+            if self._acts is not None:
+                self.timers.remove(self._acts)
+                self._acts = None
+            if running[2] == "record":
+                self.cancel("silence")
 
     def clear(self) -> None:
         """Nothing of any list is left."""
         self.rest = self.next_list = ()
 
     # -- timers ----------------------------------------------------------------------------------------------------
+
+    def goes_on(self, ms: int) -> None:
+        """The running action goes on for so long; a timer that it has already is no more."""
+        if self._acts is not None:
+            self.timers.remove(self._acts)
+        self._acts = at = (self.now + ms if ms > 0 else self.now, "action", "")
+        insort(self.timers, at)
+
+    def acted(self) -> None:
+        """The timer of the running action has gone off."""
+        self._acts = None
+
+    def no_timers(self) -> None:
+        """Nothing happens by itself any more."""
+        self.timers = []
+        self._acts = None
 
     def timer(self, name: str, ms: int, subject: str = "") -> None:
         """Set a timer, in the place of an earlier one of the same name and subject."""
@@ -301,7 +327,9 @@ class Desk:
     def echo(self, sent: Sent, leg: Leg) -> str:
         """What was sent, with what the service adds (rules 8 and 20): JSON text."""
         self.lean("20")
-        added = sent.defaults if sent.data.get("CallId") else f',"CallId":{quote(leg.call_id)}{sent.defaults}'
+        added = (
+            sent.defaults if "CallId" in sent.data else f',"CallId":{quote(sent.call_id or leg.call_id)}{sent.defaults}'
+        )
         if self.switches.echo_defaults == "more":
             self.lean("20 more")
             known = {"ParticipantTag": leg.tag, **_MORE.get(sent.type, {})}
@@ -435,8 +463,12 @@ def sent(kind: str, leg: str, given: Mapping[str, Any]) -> tuple[Sent, str]:
         if total is not None and "InBetweenDigitsDurationInMilliseconds" not in data:
             defaults += f',"InBetweenDigitsDurationInMilliseconds":{dumps(total)}'
     warning = f"{kind}: the service ignores {', '.join(sorted(ignored))}" if ignored else ""
-    return Sent(kind, leg, dumps(data), data, defaults), warning
+    call_id = str(data.pop("CallId")) if data.get("CallId") in MASKS else ""
+    return Sent(kind, leg, dumps(data), data, defaults, call_id), warning
 
+
+MASKS: Final = ("\ue000A", "\ue000B")
+"""What stands for the CallIds of the legs in the text of an answer while it is looked up: see :mod:`.answers`."""
 
 _SOURCE: Final = frozenset({"Type", "BucketName", "Key"})
 _SPEECH: Final = frozenset({"Text", "Engine", "LanguageCode", "TextType", "VoiceId"})

@@ -197,11 +197,14 @@ class Phone:
 
     def _advance(self, event: Input) -> None:
         """Let something happen, and everything that comes of it at once: a loop, because a call may go in circles."""
-        todo = [event]
-        while todo:
-            self._feed(todo.pop())
-            if self._desk.out:
-                todo += reversed(self._outputs())
+        self._feed(event)
+        if self._desk.out:
+            todo = self._outputs()
+            todo.reverse()
+            while todo:
+                self._feed(todo.pop())
+                if self._desk.out:
+                    todo += reversed(self._outputs())
 
     def _feed(self, event: Input) -> None:
         desk, around = self._desk, self._around
@@ -224,15 +227,18 @@ class Phone:
         around, now, note = self._around, self.now_ms, self.transcript.append
         answers: list[Input] = []
         for output in outputs:
-            if type(output) is Deliver:
-                note(_new(Entry, (now, "output", output, output.number, "")))
+            kind = type(output)
+            if kind is Deliver:
+                note(_new(Entry, (now, "output", output, output[0], "")))  # type: ignore[index]
                 if around is None or not around.takes(output):
-                    given = self._given(output, self.ask, output)
-                    if self._delay_ms is None or not self._on_its_way(output, given):
+                    given = self._given(output, self.ask, output)  # type: ignore[arg-type]
+                    if self._delay_ms is None or not self._on_its_way(output, given):  # type: ignore[arg-type]
                         answers.append(given)
                 continue
             note(_new(Entry, (now, "output", output, 0, "")))
-            if type(output) in _REACTED if around is None else not around.takes(output):
+            if kind is Hears and output[1] != "bot" and around is None:  # type: ignore[index]
+                continue
+            if kind in _REACTED if around is None else not around.takes(output):
                 self._react(output)
         return answers
 
@@ -416,12 +422,14 @@ class Phone:
 
     def wait(self, ms: int) -> None:
         """Let *ms* of virtual time pass, or less if the call is over."""
-        end = self.now_ms + ms
-        while not self._desk.over and (at := self._next()) is not None and at <= end:
-            self._step(at)
-        if not self._desk.over and end > self.now_ms:  # nothing happens until then
+        desk, end = self._desk, self.now_ms + ms
+        if self._due or (desk.timers and desk.timers[0][0] <= end):
+            while not self._desk.over and (at := self._next()) is not None and at <= end:
+                self._step(at)
+            desk = self._desk
+        if not desk.over and end > self.now_ms:  # nothing happens until then
             self._network = None
-            self.now_ms = self._desk.now = end
+            self.now_ms = desk.now = end
 
     def until(self, test: Callable[[Entry], bool], limit_ms: int = 600_000) -> bool:
         """Let time pass until a new transcript entry fits; False when the call ends or rests, or at the limit."""
