@@ -96,6 +96,16 @@ def told(phone: Phone) -> list[str]:
     return [f"{event['InvocationEventType']} {event.get('ActionData', {}).get('Type', '')}" for event in phone.events]
 
 
+def world_of(number: int) -> World:
+    """A call with ids of its own."""
+    line = f"{number >> 16:04x}-{number & 0xFFFF:04x}"
+    return World(transaction=f"aaaaaaaa-bbbb-cccc-dddd-{number:012x}", line=line)
+
+
+def _next(answers: Iterator[str], _body: str) -> str:
+    return next(answers)
+
+
 @dataclass(frozen=True)
 class Speed:
     """Calls per second of processor time (median and best round) and ratios of neighbours in time."""
@@ -129,8 +139,7 @@ def speed(count: int) -> Speed:
 
     def canned() -> None:
         for _ in range(CALLS):
-            said = iter(answers)
-            call(lambda _body: next(said))
+            call(partial(_next, iter(answers)))
 
     def function() -> None:
         for _ in range(CALLS):
@@ -223,11 +232,8 @@ def held_here(count: int) -> dict[str, float]:
     begun = time.process_time()
     networks = []
     for number in range(count):
-        world = World(
-            transaction=f"aaaaaaaa-bbbb-cccc-dddd-{number:012x}", line=f"{number >> 16:04x}-{number & 0xFFFF:04x}"
-        )
         caller = InboundCall(f"+1206555{number % 10_000:04}")
-        network = _moves(Network(world), caller, answer)
+        network = _moves(Network(world_of(number)), caller, answer)
         networks.append(_moves(network, Key("1"), answer))
     opened, high = time.process_time() - begun, _resident("VmHWM")
     waiting = [network.running.action.type for network in networks if network.running is not None]

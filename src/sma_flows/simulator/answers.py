@@ -238,9 +238,11 @@ def _split(body: str) -> tuple[str, Any, str]:
     start = body.rfind(_KEY)
     if start > 0:
         head = body[:start].rstrip()
-        colon = _COLON.match(body, start + len(_KEY))
-        if head[-1:] == "," and colon is not None:
-            begin = colon.end()
+        begin = start + len(_KEY) + 2
+        if body[begin - 2 : begin] != ": ":
+            colon = _COLON.match(body, begin - 2)
+            begin = colon.end() if colon is not None else 0
+        if begin and head[-1:] == ",":
             try:
                 value, end = _value(body, begin)
             except (ValueError, StopIteration):

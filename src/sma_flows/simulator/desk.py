@@ -24,6 +24,7 @@ from sma_flows.simulator.model import (
 )
 from sma_flows.simulator.switches import Switches
 
+_new: Final = tuple.__new__
 RETRY_MS: Final = 5_000
 LIMIT_MS: Final = 20_000
 COLLECTING: Final = ("PlayAudioAndGetDigits", "SpeakAndGetDigits")
@@ -182,14 +183,12 @@ class Desk:
     # -- legs ------------------------------------------------------------------------------------------------------
 
     def leg(self, tag: str) -> Leg | None:
-        """The leg with this tag."""
-        for leg in self.legs:
-            if leg.tag == tag:
-                return leg
-        return None
+        """The leg with this tag. LEG-A is always the first, LEG-B the second."""
+        place = 0 if tag == "LEG-A" else 1 if tag == "LEG-B" else 2
+        return self.legs[place] if place < len(self.legs) else None
 
     def put(self, leg: Leg) -> Leg:
-        """Store a leg in the place of the one with its tag. LEG-A is always the first."""
+        """Store a leg in the place of the one with its tag."""
         legs = self.legs
         self.keep((leg, *legs[1:]) if leg.tag == "LEG-A" else (*legs[:1], leg))
         return leg
@@ -350,30 +349,25 @@ class Desk:
 
     def pump(self) -> None:
         """Send what may be sent: one at a time, or all at once (switch ``overlap``)."""
+        switches = self.switches
         if self.delivered:
             self.lean("3 overlap")
-        while self.queue and not self.over and (not self.delivered or self.switches.overlap == "parallel"):
-            notice, self.queue = self.queue[0], self.queue[1:]
+        while self.queue and not self.over and (not self.delivered or switches.overlap == "parallel"):
+            notice, *rest = self.queue
+            self.queue = tuple(rest)
             sequence = notice.sequence
             if sequence is None:
-                sequence = self.sequence + 1 if self.numbered else int(self.switches.sequence_start)
-                self.sequence = sequence
-            self.numbered += 1
-            self._send(Delivery(self.numbered, notice, self.event(notice, sequence), sequence))
-
-    def _send(self, delivery: Delivery) -> None:
-        self.invocations += 1
-        number = delivery.number
-        if delivery.attempt == 1:
-            self.delivered = (*self.delivered, delivery)
-            if self.switches.lambda_failure == "retry_once":
+                self.sequence = sequence = self.sequence + 1 if self.numbered else int(switches.sequence_start)
+            self.numbered = number = self.numbered + 1
+            self.invocations += 1
+            body = self.event(notice, sequence)
+            self.delivered = (*self.delivered, _new(Delivery, (number, notice, body, sequence, 1)))
+            if switches.lambda_failure == "retry_once":
                 insort(self.timers, (self.now + RETRY_MS, "retry", str(number)))
             else:
                 insort(self.timers, (self.now + LIMIT_MS, "limit", str(number)))
-        else:
-            self.delivered = (*[one for one in self.delivered if one.number != number], delivery)
-        self.lean(f"event {delivery.notice.type}")
-        self.out.append(Deliver(number, delivery.body, delivery.attempt))
+            self.lean(f"event {notice.type}")
+            self.out.append(Deliver(number, body, 1))
 
     def send_again(self, delivery: Delivery) -> None:
         """The second attempt of an event that was not answered in time (rule 3)."""
@@ -386,7 +380,11 @@ class Desk:
         if self.switches.retry_attributes == "current":
             body = self.event(notice, number)
         self.lean("3 retry")
-        self._send(Delivery(delivery.number, notice, body, number, delivery.attempt + 1))
+        self.lean(f"event {notice.type}")
+        self.invocations += 1
+        again = Delivery(delivery.number, notice, body, number, delivery.attempt + 1)
+        self.delivered = (*[one for one in self.delivered if one is not delivery], again)
+        self.out.append(Deliver(delivery.number, body, again.attempt))
 
     def event(self, notice: Notice, sequence: int) -> str:
         """The event as it is at this moment (contract 1.1 to 1.3), as JSON text."""
@@ -405,15 +403,17 @@ class Desk:
         attributes = ""
         if self.attributes:
             attributes = f'"TransactionAttributes":{self.attributes},'
-        listed = [self._participant(leg, notice) for leg in self.legs if self._listed(leg, notice)]
-        if not listed:
-            listed = [self._participant(leg, notice) for leg in self.legs[:1]]
+        legs, people = self.legs, ""
+        if len(legs) > 1:
+            people = ",".join([self._participant(leg, notice) for leg in legs if self._listed(leg, notice)])
+        if len(legs) == 1 or not people:
+            people = self._participant(legs[0], notice)
         errors = ""
         if notice.error:
             errors = f',"ErrorType":{quote(notice.error)},"ErrorMessage":{quote(notice.message)}'
         return (
             f'{{"SchemaVersion":"1.0","Sequence":{sequence},"InvocationEventType":"{notice.type}"{data}'
-            f"{head}{attributes}{middle}{','.join(listed)}]}}{errors}}}"
+            f"{head}{attributes}{middle}{people}]}}{errors}}}"
         )
 
     def _listed(self, leg: Leg, notice: Notice) -> bool:

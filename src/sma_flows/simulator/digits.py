@@ -15,6 +15,7 @@ from sma_flows.simulator.model import Leg, Listener, Notice, Running, Sent, quot
 from sma_flows.simulator.talk import audio_fault, audio_ms, audio_name, recorded, speech_fault, speech_ms
 
 MOST_DIGITS: Final = 128
+_SILENCE: Final = {tag: Hears(tag, "silence") for tag in ("LEG-A", "LEG-B")}
 
 
 class Collection(NamedTuple):
@@ -134,7 +135,7 @@ def collect_timer(desk: Desk, running: Running) -> Outcome:
     asks = collection(action.params)
     if phase == "prompt":
         desk.running = Running(action, leg, "collect", digits, attempt, dropped)
-        desk.out.append(Hears(leg, "silence"))
+        desk.out.append(_SILENCE[leg])
         desk.goes_on(asks.total_ms)
         return None
     if phase == "failure":
@@ -157,7 +158,7 @@ def collect_key(desk: Desk, running: Running, key: str) -> Outcome:
     asks = collection(action.params)
     if phase == "prompt":
         desk.lean("29")
-        desk.out.append(Hears(leg, "silence"))
+        desk.out.append(_SILENCE[leg])
     if key in asks.terminators:
         desk.lean("30")
         desk.lean("30 terminator")
