@@ -181,7 +181,9 @@ def flows_in(page: str) -> list[tuple[str, str]]:
     return [(f"{page}:{number}", text) for number, text in enumerate(blocks) if text.startswith("sma_flow:")]
 
 
-@pytest.mark.parametrize(("where", "text"), [*flows_in("README.md"), *flows_in("docs/language.md")])
+@pytest.mark.parametrize(
+    ("where", "text"), [*flows_in("README.md"), *flows_in("docs/language.md"), *flows_in("docs/services.md")]
+)
 def test_the_complete_flows_of_the_documents_compile(where: str, text: str, tmp_path: Path) -> None:
     prompts = set(re.findall(r"\b(?:say|menu|prompt|no_input|no_match|welcome): ([a-z_]+)\b", text))
     catalogue = "".join(f"  {name}: {{en-US: Words.}}\n" for name in sorted(prompts))
@@ -223,7 +225,7 @@ def fragments_in(page: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize(("where", "text"), fragments_in("docs/language.md"))
+@pytest.mark.parametrize(("where", "text"), [*fragments_in("docs/language.md"), *fragments_in("docs/services.md")])
 def test_the_pieces_of_flows_in_the_guide_can_be_read(where: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / "piece.yaml"
     path.write_text(text)

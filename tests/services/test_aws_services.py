@@ -16,6 +16,7 @@ from sma_flows.errors import ServiceError
 from sma_flows.services.aws.calls import AwsCalls
 from sma_flows.services.aws.channel import MAX_CONTENT, AwsChannel
 from sma_flows.services.aws.client import Api, Aws
+from sma_flows.services.aws.jobs import AwsJobs
 from sma_flows.services.aws.media import AwsCapture, AwsStream
 from sma_flows.services.aws.queue import AwsQueue
 from sma_flows.services.aws.transcription import AwsTranscription
@@ -88,6 +89,42 @@ def test_a_running_call_is_told_something(voice: Stubber) -> None:
 def test_a_call_that_is_over_is_told_nothing_and_that_is_no_error(voice: Stubber) -> None:
     refuse(voice, "update_sip_media_application_call", "NotFoundException", 404)
     assert not AwsCalls(Api(voice.client)).update("app-1", "t-1", {}, TOKEN, NOW, WAIT)
+
+
+# --- jobs --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def functions() -> Iterator[Stubber]:
+    with stubbed("lambda") as stub:
+        yield stub
+
+
+def test_the_function_invokes_its_own_version_and_does_not_wait(functions: Stubber, voice: Stubber) -> None:
+    jobs = AwsJobs(Api(functions.client), AwsCalls(Api(voice.client)), "calls", "7")
+    expected = {
+        "FunctionName": "calls",
+        "Qualifier": "7",
+        "InvocationType": "Event",
+        "Payload": b'{"sma-flows-job": 1}',
+    }
+    functions.add_response("invoke", {"StatusCode": 202}, expected)
+    jobs.start({"sma-flows-job": 1}, WAIT)
+    functions.add_response("invoke", {"StatusCode": 200})
+    with pytest.raises(ServiceError, match="not taken"):
+        jobs.start({}, WAIT)
+    refuse(functions, "invoke", "TooManyRequestsException", 429)
+    with pytest.raises(ServiceError, match="TooManyRequests"):
+        jobs.start({}, WAIT)
+
+
+def test_the_result_of_a_job_is_an_update_and_a_call_that_is_over_no_error(functions: Stubber, voice: Stubber) -> None:
+    jobs = AwsJobs(Api(functions.client), AwsCalls(Api(voice.client)), "calls", "7")
+    told = {"SipMediaApplicationId": "app-1", "TransactionId": "t-1", "Arguments": {"sma-flows-ticket": "x"}}
+    voice.add_response("update_sip_media_application_call", {"SipMediaApplicationCall": {}}, told)
+    jobs.report("app-1", "t-1", {"sma-flows-ticket": "x"}, WAIT)
+    refuse(voice, "update_sip_media_application_call", "NotFoundException", 404)
+    jobs.report("app-1", "t-1", {"sma-flows-ticket": "x"}, WAIT)
 
 
 # --- channels ----------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """What is stored in place of a PIN or of whoever is counted.
 
 A PIN has six digits: whoever gets hold of a plain digest tries them all in a second. So it is hashed with a key that is
-not in the table (``SMA_FLOWS_HASH_KEY``, see docs/decisions/0061), and what is looked up is compared in constant time.
+not in the table (``SMA_FLOWS_HASH_KEY``, see docs/decisions/0071), and what is looked up is compared in constant time.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from sma_flows.plan import FlowPlan, Plan
 
-SERVICES: Final = ("meetings", "calls", "channel", "queue", "stream", "capture", "transcription")
-"""What stands outside of the store, each with an adapter for AWS and a stand-in."""
+SERVICES: Final = ("meetings", "calls", "channel", "queue", "stream", "capture", "transcription", "jobs")
+"""What stands outside of the store, each with an adapter for AWS and, except ``jobs``, a stand-in in SQLite."""
 
 KEPT: Final = ("directory", "limits", "memo", "secrets")
 """What the store keeps. ``secrets`` are rows of the directory under secret keys."""
@@ -58,6 +58,8 @@ def _needs(flow: FlowPlan) -> Iterator[Need]:
     for hook_name, hook in hooks.items():
         if hook.get("effect", "once") == "once":
             yield Need("memo", name, f"runs '{hook_name}' at most once for each call and visit")
+        if hook.get("long"):
+            yield Need("jobs", name, f"runs '{hook_name}' outside the call")
         if hook.get("undo"):
             yield Need("notes", name, f"undoes '{hook_name}'")  # with a store better, without one good enough
         if hook.get("builtin"):
@@ -100,7 +102,9 @@ class Wanted:
         self._env = env
         self.in_lambda = bool(env.get("AWS_LAMBDA_FUNCTION_NAME"))
         self.of_aws = [need for need in needs if need.what in SERVICES and self.who(need.what) == "aws"]
-        self.stand_ins = [need for need in needs if need.what in SERVICES and self.who(need.what) != "aws"]
+        here = [need for need in needs if need.what in SERVICES and self.who(need.what) != "aws"]
+        self._unsaid = {need.what: need for need in reversed(here) if not self.who(need.what)}
+        self.stand_ins = [need for need in here if need.what != "jobs"]
         self.kept = [need for need in needs if need.what in KEPT]
         self.kept += [need for need in self.of_aws if self._is_kept(need)]
         store = env.get("SMA_FLOWS_STORE") or default_store
@@ -151,14 +155,15 @@ class Wanted:
             if self._env.get(name, "") not in ("", "aws", "local"):
                 found[f"{name} is '{self._env[name]}': it can be 'aws' or 'local'"] = None
         if self.in_lambda:
-            unsaid = {need.what: need for need in reversed(self.stand_ins) if not self.who(need.what)}
-            for what, need in unsaid.items():
+            for what, need in self._unsaid.items():
                 found[
                     f"{need}: set SMA_FLOWS_SERVICES or SMA_FLOWS_{what.upper()} to 'aws', or to 'local' where no real "
                     "caller is served"
                 ] = None
         found |= dict.fromkeys(self._store_problems())
         for need in self.of_aws:
+            if need.what == "jobs" and not self.in_lambda:
+                found[f"{need}: in AWS only a Lambda function can do that, and this is none"] = None
             declared = BUILTINS.get(need.builtin)
             for name in declared.in_aws if declared is not None and not need.own else ():
                 if not self.value(need, name) and not self._depends_on_call(need, name):

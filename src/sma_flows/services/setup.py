@@ -8,9 +8,9 @@ loaded only where AWS does something. Clients are made here, which is in the ini
                             directory, memo records, limits
 ``SMA_FLOWS_SERVICES``      ``aws`` or ``local``: who does meetings, calls, messages, queues, pipelines and
                             transcriptions. ``SMA_FLOWS_MEETINGS``, ``_CALLS``, ``_CHANNEL``, ``_QUEUE``, ``_STREAM``,
-                            ``_CAPTURE`` and ``_TRANSCRIPTION`` say it for one of them
+                            ``_CAPTURE``, ``_TRANSCRIPTION`` and ``_JOBS`` say it for one of them
 ``SMA_FLOWS_STAND_INS``     SQLite file of the stand-ins where the store is DynamoDB; default: ``memory``
-``SMA_FLOWS_HASH_KEY``      key under which PINs are hashed (docs/decisions/0061)
+``SMA_FLOWS_HASH_KEY``      key under which PINs are hashed (docs/decisions/0071)
 ``SMA_FLOWS_HOOKS``         folder below which hooks are looked for; default: the plan's folder, then ``flows`` here
 ==========================  ==========================================================================================
 """

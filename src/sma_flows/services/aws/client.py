@@ -6,7 +6,7 @@ botocore waits 60 seconds and tries again by itself; a caller on the line cannot
   repeated, and only while time is left;
 * an attempt takes no longer than what is left of the time of its hook. botocore fixes the time-outs when a client is
   made, and a client for each of several time-outs would mean a TLS handshake for each; so the connection pools of our
-  clients get a :class:`_Remaining` instead of a number (docs/decisions/0060);
+  clients get a :class:`_Remaining` instead of a number (docs/decisions/0070);
 * throttling is waited out once, shortly;
 * what AWS answers becomes an :class:`AwsError` with the error's code, never with its text, which may hold values.
 

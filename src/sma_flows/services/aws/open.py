@@ -29,6 +29,12 @@ def open_aws(services: LocalServices, wanted: Wanted, env: Mapping[str, str]) ->
     if wanted.table:
         names = _open_store(services, wanted, aws, env)
     _open_services(services, wanted, aws, names if wanted.names else None)
+    if any(need.what == "jobs" for need in wanted.of_aws):
+        from sma_flows.services.aws.calls import AwsCalls
+        from sma_flows.services.aws.jobs import AwsJobs
+
+        function, version = env["AWS_LAMBDA_FUNCTION_NAME"], env.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        services.jobs = AwsJobs(aws.api("lambda"), AwsCalls(aws.api("chime-sdk-voice")), function, version)
 
 
 def _open_store(services: LocalServices, wanted: Wanted, aws: Aws, env: Mapping[str, str]) -> Directory | None:
