@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,13 +68,10 @@ def command(
     if not paths:
         raise WrongUsage("name a flow: sma-flows fuzz flows/dial-in.yaml (or --list for what is looked at).")
     flows = flow_files(paths)
-    share, rest = divmod(calls, len(flows))
-    done: list[Fuzzed] = []
+    begin = time.perf_counter()
     with _progress(calls, quiet=as_json) as tell:
-        for number, flow in enumerate(flows):
-            count = share + (number < rest)
-            if count:
-                done.append(_fuzz(flow, count, seed, workers, env_of(env), tell))
+        done = _fuzz(flows, calls, seed, workers, env_of(env), tell)
+    seconds = time.perf_counter() - begin
     written = [path for one in done for path in _save(one, save)] if save is not None else []
     if as_json:
         from sma_flows.testing.fuzz import as_object
@@ -85,7 +83,9 @@ def command(
         for path in written:
             click.echo(f"written: {path}")
         if not any(one.found for one in done):
-            click.echo(f"{len(INVARIANTS)} invariants held in {sum(one.calls for one in done):,} calls")
+            click.echo(
+                f"{len(INVARIANTS)} invariants held in {sum(one.calls for one in done):,} calls ({seconds:.1f} s)"
+            )
     exit_with(1 if any(one.found for one in done) else 0)
 
 
@@ -100,29 +100,27 @@ def _list(as_json: bool) -> None:
 
 
 def _fuzz(
-    flow: Path, count: int, seed: int, workers: int | None, env: dict[str, str], tell: Callable[[int], None]
-) -> Fuzzed:
+    flows: list[Path],
+    calls: int,
+    seed: int,
+    workers: int | None,
+    env: dict[str, str],
+    tell: Callable[[int], object],
+) -> list[Fuzzed]:
     from sma_flows.testing.world import UnplayableError
 
     try:
-        from sma_flows.testing.fuzz import fuzz_flow
+        from sma_flows.testing.fuzz import fuzz_flows
 
-        before = 0
-
-        def progress(now: int) -> None:
-            nonlocal before
-            tell(now - before)
-            before = now
-
-        return fuzz_flow(flow, calls=count, seed=seed, workers=workers, env=env, progress=progress)
+        return fuzz_flows(flows, calls=calls, seed=seed, workers=workers, env=env, progress=tell)
     except UnplayableError as error:
-        raise WrongUsage(f"{flow}: {error}") from None
+        raise WrongUsage(str(error)) from None
     except ImportError as error:
         raise WrongUsage(f"drawing calls needs {error.name}: pip install 'sma-flows[fuzz]'.") from None
 
 
 def _tell(one: Fuzzed, *, saved: bool) -> None:
-    rate = f"{one.calls:,} calls, {one.events:,} events in {one.seconds:.1f} s"
+    rate = f"{one.calls:,} calls, {one.events:,} events"
     if not one.found:
         click.echo(f"{one.flow}: {rate}: sound")
         return

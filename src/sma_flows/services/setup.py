@@ -98,6 +98,8 @@ def _open_file(services: LocalServices, wanted: Wanted, env: Mapping[str, str]) 
     warnings = []
     if wanted.in_lambda and not wanted.table:
         warnings.append(f"{STORE} is a file: limits and 'once' hold as far as this file is shared")
+    if wanted.file == "memory":  # nothing that could be wrong with it: it is made when it is needed
+        return warnings
     try:
         database.open()
     except StoreDownError as error:  # what needs it fails, in each call anew; what does not goes on

@@ -9,17 +9,17 @@ import multiprocessing
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sma_flows.testing.lab import Lab, Trial
 from sma_flows.testing.reproduce import Reproduction, reproduction
 
-__all__ = ["BATCH", "Fuzzed", "fuzz_flow"]
+__all__ = ["BATCH", "Fuzzed", "fuzz_flow", "fuzz_flows"]
 
 BATCH = 250
 """Calls that are drawn with one seed."""
@@ -27,7 +27,7 @@ BATCH = 250
 
 @dataclass(slots=True)
 class Fuzzed:
-    """What came of the calls so far.
+    """What came of the calls so far. ``seconds`` were spent on them, in all processes together.
 
     ``positions`` counts calls by the states in which they stood; ``found`` holds the smallest call that was found for
     each invariant that did not hold, in the order of finding.
@@ -44,13 +44,19 @@ class Fuzzed:
         """Take over what another batch of the same flow has."""
         self.calls += other.calls
         self.events += other.events
+        self.seconds += other.seconds
         self.positions += other.positions
         known = {one.violation.invariant for one in self.found}
         self.found += [one for one in other.found if one.violation.invariant not in known]
 
 
-def fuzz_flow(
-    flow: Path | str | Lab,
+def fuzz_flow(flow: Path | str | Lab, **options: Any) -> Fuzzed:
+    """Draw calls of one flow: see :func:`fuzz_flows` for the *options*."""
+    return fuzz_flows([flow], **options)[0]
+
+
+def fuzz_flows(
+    flows: Sequence[Path | str | Lab],
     *,
     calls: int = 1_000,
     seed: int = 0,
@@ -58,49 +64,74 @@ def fuzz_flow(
     env: Mapping[str, str] | None = None,
     keep_going: bool = False,
     progress: Callable[[int], object] = lambda _done: None,
-) -> Fuzzed:
-    """Draw *calls* calls of *flow* and judge each. The same *seed* draws the same calls.
+) -> list[Fuzzed]:
+    """Draw *calls* calls of *flows* together and judge each. The same *seed* draws the same calls.
 
-    Stops after the batch in which a violation was found, unless *keep_going*. *workers* are processes (default: one for
-    each processor; a :class:`Lab` is always worked on in this one). *progress* is told how many calls are done.
+    Of a flow in which a violation was found no further batch is begun, unless *keep_going*. *workers* are processes
+    (default: one for each processor; a :class:`Lab` is always worked on in this one). *progress* is told how many more
+    calls are done.
 
     Raises:
-        UnplayableError: the flow does not compile, or a value of its environment is missing.
+        UnplayableError: a flow does not compile, or a value of its environment is missing.
     """
-    begin = time.perf_counter()
-    lab = flow if isinstance(flow, Lab) else Lab(flow, env=env)
-    whole = Fuzzed(str(lab.path))
-    sizes = [min(BATCH, calls - first) for first in range(0, calls, BATCH)]
-    jobs = [(seed * 1_000_003 + number, size) for number, size in enumerate(sizes)]
-    count = 1 if isinstance(flow, Lab) else min(len(jobs), workers or os.cpu_count() or 1)
-    batches = _here(lab, jobs) if count <= 1 else _elsewhere(lab, env or {}, jobs, count)
-    for batch in batches:
-        whole.add(batch)
-        progress(whole.calls)
-        if whole.found and not keep_going:
-            break
-    whole.seconds = time.perf_counter() - begin
-    return whole
+    labs = [flow if isinstance(flow, Lab) else Lab(flow, env=env) for flow in flows]
+    told = [Fuzzed(str(lab.path)) for lab in labs]
+    jobs = sorted(_jobs(len(labs), calls, seed), key=lambda job: job.number)
+    count = min(len(jobs), workers or os.cpu_count() or 1)
+    if count <= 1 or any(isinstance(flow, Lab) for flow in flows):
+        batches = _here(labs, jobs, told, keep_going)
+    else:
+        batches = _elsewhere([str(lab.path) for lab in labs], tuple((env or {}).items()), jobs, count, told, keep_going)
+    for place, batch in batches:
+        told[place].add(batch)
+        progress(batch.calls)
+    return told
 
 
-def _here(lab: Lab, jobs: list[tuple[int, int]]) -> Iterator[Fuzzed]:
-    for seed, size in jobs:
-        yield draw_batch(lab, seed, size)
+class _Job(NamedTuple):
+    place: int
+    number: int
+    seed: int
+    size: int
 
 
-def _elsewhere(lab: Lab, env: Mapping[str, str], jobs: list[tuple[int, int]], count: int) -> Iterator[Fuzzed]:
+def _jobs(flows: int, calls: int, seed: int) -> Iterator[_Job]:
+    share, rest = divmod(calls, flows)
+    for place in range(flows):
+        whole = share + (place < rest)
+        for number, first in enumerate(range(0, whole, BATCH)):
+            yield _Job(place, number, seed * 1_000_003 + number, min(BATCH, whole - first))
+
+
+def _here(labs: list[Lab], jobs: list[_Job], told: list[Fuzzed], keep_going: bool) -> Iterator[tuple[int, Fuzzed]]:
+    for job in jobs:
+        if keep_going or not told[job.place].found:
+            yield job.place, draw_batch(labs[job.place], job.seed, job.size)
+
+
+def _elsewhere(
+    paths: list[str],
+    env: tuple[tuple[str, str], ...],
+    jobs: list[_Job],
+    count: int,
+    told: list[Fuzzed],
+    keep_going: bool,
+) -> Iterator[tuple[int, Fuzzed]]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context) as pool:
-        futures = [pool.submit(_work, str(lab.path), tuple(env.items()), seed, size) for seed, size in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+        futures = {pool.submit(_work, paths[job.place], env, job.seed, job.size): job.place for job in jobs}
+        for future in as_completed(futures):
+            if future.cancelled():
+                continue
+            place = futures[future]
+            yield place, future.result()
+            if told[place].found and not keep_going:
+                for other, its in futures.items():
+                    if its == place:
+                        other.cancel()
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _lab(flow: str, env: tuple[tuple[str, str], ...]) -> Lab:
     return Lab(flow, env=dict(env))
 
@@ -118,6 +149,7 @@ def draw_batch(lab: Lab, seed: int, size: int) -> Fuzzed:
     from sma_flows.testing.strategies import UnsoundError, trials
 
     batch = Fuzzed(str(lab.path))
+    begin = time.perf_counter()
 
     @seeded(seed)
     @hypothesis_settings(
@@ -140,6 +172,7 @@ def draw_batch(lab: Lab, seed: int, size: int) -> Fuzzed:
         drawn()
     except UnsoundError as error:
         batch.found.append(reproduction(error.trial))
+    batch.seconds = time.perf_counter() - begin
     return batch
 
 

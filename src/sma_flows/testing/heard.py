@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Ear", "Heard", "difference"]
+__all__ = ["Ear", "Heard", "difference", "ear_of"]
 
 _TAG: Final = re.compile(r"<[^>]*>")
 _SPACE: Final = re.compile(r"\s+")
@@ -94,6 +94,20 @@ class Ear:
                 if rest is not None:
                     return (Heard(names, whole[start:end]), *rest)
         return None
+
+
+def ear_of(plan: Mapping[str, Any]) -> Ear:
+    """The ear for a plan; one that was used lately is used again."""
+    known = _ears.get(id(plan))
+    if known is None or known[0] is not plan:
+        while len(_ears) >= MOST_EARS:
+            del _ears[next(iter(_ears))]
+        known = _ears[id(plan)] = (plan, Ear(plan))
+    return known[1]
+
+
+MOST_EARS: Final = 32
+_ears: dict[int, tuple[Mapping[str, Any], Ear]] = {}
 
 
 def _ends(pattern: re.Pattern[str], whole: str, start: int) -> Iterator[int]:

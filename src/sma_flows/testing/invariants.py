@@ -439,7 +439,7 @@ def _distinct(turns: Iterable[Turn]) -> Iterator[Turn]:
 
 
 def _key(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
 
 
 @lru_cache(maxsize=20_000)

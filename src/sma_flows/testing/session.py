@@ -25,7 +25,7 @@ from sma_flows.simulator.model import World as Service
 from sma_flows.simulator.parties import Parties
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
-from sma_flows.testing.heard import Ear, Heard
+from sma_flows.testing.heard import Heard, ear_of
 from sma_flows.testing.script_steps import SITUATIONS
 from sma_flows.testing.targets import Target, TargetError, Turn
 from sma_flows.testing.visits import Trail
@@ -83,7 +83,7 @@ class Session:
         self.trail = Trail()
         self.unreachable: TargetError | None = None
         self._plan = plan
-        self._ear = Ear(plan)
+        self._ear = ear_of(plan)
         self._read = 0
         self._spoke = False
         self._delay_ms = 0
@@ -97,6 +97,7 @@ class Session:
             storage=storage,
             around=self._seated(meetings),
             delay_ms=lambda _event: self._delay_ms,
+            text=True,
         )
 
     def _seated(self, meetings: Meetings | None) -> Attending | None:
@@ -112,14 +113,15 @@ class Session:
         """What the clock on the wall says."""
         return self.at + timedelta(milliseconds=self.phone.now_ms)
 
-    def _answer(self, event: dict[str, Any]) -> object:
+    def _answer(self, text: str) -> str:
         self.listen()  # what was heard before stands before it in the transcript
         self._delay_ms = 0
         try:
-            turn = self.target.answer(json.dumps(event, ensure_ascii=False), self.phone.now_ms, self.now)
+            turn = self.target.answer(text, self.phone.now_ms, self.now)
         except TargetError as error:  # to the service a function that fails; to whoever plays the call the end of it
             self.unreachable = error
             raise
+        event = json.loads(text)
         self.turns.append(turn)
         self.trail.event(event, turn.trail)
         self._delay_ms = turn.delay_ms + turn.held_ms
@@ -131,7 +133,7 @@ class Session:
             self.phone.later(turn.delay_ms + ms, Update(tuple(arguments.items())))
         if self._on_turn is not None:
             self._on_turn(turn)
-        return json.loads(turn.response) if turn.response else ""
+        return turn.response
 
     # ---- breaking things -------------------------------------------------------------------------------------------
 
