@@ -121,3 +121,10 @@ def test_nothing_can_be_sent_for_a_leg_that_never_was() -> None:
     line = called(bridge())
     with pytest.raises(ValueError, match="LEG-C"):
         line.send(Stray("HANGUP", "LEG-C"))
+
+
+def test_a_bridge_that_breaks_while_it_rings_leaves_nobody_ringing() -> None:
+    line = called(bridge())
+    line.send(Break(("CallAndBridge",), running=True))
+    assert told(line)[-1] == "ACTION_FAILED CallAndBridge SystemException"
+    assert [leg.tag for leg in line.network.legs] == ["LEG-A"]

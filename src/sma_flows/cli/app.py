@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "invoke",
     "test",
     "fuzz",
+    "faults",
     "phone",
     "serve",
     "fidelity",

@@ -139,9 +139,17 @@ def _remember(frame: Frame) -> None:
         if (
             elsewhere
             or taken_back
+            or _like_the_last_before(call, frame)
             or len({(name.rpartition(":")[0], frame.failure_target(name)) for name in names}) > 1
         ):
             call.owners = ",".join([f"{tail}={name}" for tail, name in frame.owners])
+
+
+def _like_the_last_before(call: Call, frame: Frame) -> bool:
+    """Whether this list has an action such as the one that the list before ended with: if one fails, which is it?"""
+    codes, _, rest = call.was.partition(".")
+    kind = f"{codes[-1:]}.{rest[:1]}."
+    return bool(codes) and any(tail.startswith(kind) for tail, _ in frame.owners[:-1])
 
 
 def _keep(frame: Frame) -> None:

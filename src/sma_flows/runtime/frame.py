@@ -243,6 +243,8 @@ class Frame:
         call, name = self.call, node.name
         self.actions = [action]
         self.owners.append((tail, f"{call.stack}:{name}" if call.stack else name))
+        if self.watch is not None:
+            self.watch.append(("action", name, tail, ""))
         call.pos = name
         call.then = ""
         self.risky = self.risky or node.risky

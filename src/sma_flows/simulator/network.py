@@ -146,6 +146,7 @@ def _break(desk: Desk, event: Break) -> None:
         if fault is None:
             desk.breaks = before
             raise ValueError(f"no action of {', '.join(event.actions)} runs")
+        legs.drop_ringing(desk)  # a bridge that fails leaves nobody ringing (rule 43)
         lists.settle(desk, fault)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from sma_flows.testing.coverage import Coverage, FlowCoverage
-    from sma_flows.testing.fuzz import Fuzzed, fuzz_flow
+    from sma_flows.testing.faults import Cell, Matrix, fault_matrix
+    from sma_flows.testing.fuzz import Fuzzed, fuzz_flow, fuzz_flows
     from sma_flows.testing.invariants import INVARIANTS, Invariant, Violation, Watch
     from sma_flows.testing.lab import Lab, Setting, Trial
     from sma_flows.testing.line import Caller, Line
@@ -29,6 +30,7 @@ __all__ = [
     "CallScript",
     "Caller",
     "CallsFile",
+    "Cell",
     "Coverage",
     "FlowCoverage",
     "Function",
@@ -37,6 +39,7 @@ __all__ = [
     "Lab",
     "Line",
     "Listen",
+    "Matrix",
     "Played",
     "Player",
     "Press",
@@ -50,8 +53,10 @@ __all__ = [
     "Violation",
     "Wait",
     "Watch",
+    "fault_matrix",
     "fuzz_call",
     "fuzz_flow",
+    "fuzz_flows",
     "load_calls",
     "play_call",
     "read_calls",
@@ -67,6 +72,7 @@ _HOMES: Final = {
     "CallScript": "script",
     "Caller": "line",
     "CallsFile": "script",
+    "Cell": "faults",
     "Coverage": "coverage",
     "FlowCoverage": "coverage",
     "Function": "moves",
@@ -75,6 +81,7 @@ _HOMES: Final = {
     "Lab": "lab",
     "Line": "line",
     "Listen": "moves",
+    "Matrix": "faults",
     "Played": "play",
     "Player": "play",
     "Press": "moves",
@@ -88,8 +95,10 @@ _HOMES: Final = {
     "Violation": "invariants",
     "Wait": "moves",
     "Watch": "invariants",
+    "fault_matrix": "faults",
     "fuzz_call": "strategies",
     "fuzz_flow": "fuzz",
+    "fuzz_flows": "fuzz",
     "load_calls": "script",
     "play_call": "play",
     "read_calls": "script",

@@ -65,14 +65,15 @@ class Watch:
     ``turn``, ``event`` and ``reply`` (both parsed) are the latest; ``again`` is what came when the same event was given
     once more, ``after`` when it was given with the attributes that the answer saved. ``session`` is set by whoever
     makes the call; ``faulty`` when the function was disturbed, so that the service may have ended the call by itself.
-    *world* tells which effects there were; without one nobody is asked twice.
+    *world* tells which effects there were; without one, or without *repeat*, nobody is asked twice.
     """
 
-    def __init__(self, inner: Target, flow: FlowPlan, world: World | None = None) -> None:
+    def __init__(self, inner: Target, flow: FlowPlan, world: World | None = None, *, repeat: bool = True) -> None:
         self.inner = inner
         self.scripted = inner.scripted
         self.flow = flow
         self.world = world
+        self._twice = repeat and world is not None
         self.session: Session | None = None
         self.faulty = False
         self.turns: list[Turn] = []
@@ -103,7 +104,7 @@ class Watch:
         self.event = json.loads(event)
         self.reply = json.loads(turn.response) if turn.response else None
         self.again = self.after = None
-        if self.world is not None:
+        if self._twice:
             self._repeat(event, at_ms, now)
         self._note_secrets(turn)
         self._count(turn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +30,7 @@ from sma_flows.testing.moves import Faulty, Function, Listen, Move, Press, Silen
 from sma_flows.testing.script import CALLER, OWN_NUMBER, SOME_DAY
 from sma_flows.testing.session import Session, service_of
 from sma_flows.testing.targets import InProcess, Target
-from sma_flows.testing.world import World, WorldSpec, spec_of
+from sma_flows.testing.world import World, spec_of
 
 __all__ = ["Answers", "Lab", "Setting", "Trial", "some_value"]
 
@@ -59,8 +59,8 @@ class Lab:
     """A compiled flow that answers calls in this process, as often as one likes.
 
     *env* has precedence over the ``local.env`` beside the flow. *wrap* puts something around whoever answers: a broken
-    handler, say. Hooks and ports never run: what they answer is given with each call. *watched*: the trail of a call's
-    session says what it came by in the flow.
+    handler, say. Hooks and ports never run: what they answer is given with each call. *watched*: turns and the trail of
+    a call's session say what it came by in the flow.
 
     Raises:
         UnplayableError: no such flow, it does not compile, or a value of its environment is missing.
@@ -79,6 +79,7 @@ class Lab:
         every = _Every()
         self._spec = spec_of(self.path, env=env or {}, stubs=every, at=SOME_DAY)
         self._wrap = wrap
+        self.watched = watched
         self.flow: FlowPlan = self._spec.plan.flow(self._spec.flow)
         self.name = self._spec.flow
         opened = self._spec.open()
@@ -98,20 +99,12 @@ class Lab:
         return Setting(from_=OWN_NUMBER, to=CALLER, inputs=tuple((name, str(value)) for name, value in inputs.items()))
 
     @contextmanager
-    def call(self, setting: Setting, answers: Answers) -> Iterator[Trial]:
-        """A call that has just begun."""
-        spec = WorldSpec(
-            self._spec.plan,
-            self._spec.flow,
-            self._spec.root,
-            self._spec.values,
-            _Every(answers),
-            setting.at,
-            watched=self._watched,
-        )
+    def call(self, setting: Setting, answers: Answers, *, repeat: bool = True) -> Iterator[Trial]:
+        """A call that has just begun. With *repeat* every event is given to the flow twice, and must get the same."""
+        spec = replace(self._spec, stubs=_Every(answers), at=setting.at, watched=self.watched)
         world = spec.open(self._program)
         try:
-            trial = Trial(self, setting, world)
+            trial = Trial(self, setting, world, repeat=repeat)
             trial.begin()
             yield trial
         finally:
@@ -135,9 +128,14 @@ class Lab:
         return self._wrap(target) if self._wrap is not None else target
 
     @property
+    def values(self) -> Mapping[str, str]:
+        """The values of ``env.NAME``."""
+        return self._spec.values
+
+    @property
     def numbers(self) -> list[str]:
         """The numbers of the account, as far as the flow's environment names them."""
-        return [value for value in self._spec.values.values() if value.startswith("+")]
+        return [value for value in self.values.values() if value.startswith("+")]
 
 
 class Trial:
@@ -147,14 +145,14 @@ class Trial:
     hooks and ports answered, by name and in the order of the effects.
     """
 
-    def __init__(self, lab: Lab, setting: Setting, world: World) -> None:
+    def __init__(self, lab: Lab, setting: Setting, world: World, *, repeat: bool = True) -> None:
         self.lab = lab
         self.setting = setting
         self.world = world
         self.moves: list[Move] = []
         self.times: list[int] = []
         self.ended_ms = 0
-        self.watch = Watch(lab.target(world), lab.flow, world)
+        self.watch = Watch(lab.target(world), lab.flow, world, repeat=repeat)
         self._faulty = Faulty(self.watch)
         self.session = self.watch.session = Session(
             self._faulty,
@@ -191,6 +189,26 @@ class Trial:
             self.times.append(at_ms)
         self._look()
         return made
+
+    def pass_until(self, here: Callable[[Trial], bool], most: int) -> bool:
+        """Let time pass, from timer to timer (at most so many), until *here* holds; False: it never does.
+
+        In ``moves`` that is a :class:`~sma_flows.testing.moves.Wait`.
+        """
+        begin, session = self.session.phone.now_ms, self.session
+        for _ in range(most):
+            if here(self):
+                break
+            if self.watch.found or not session.tick():
+                return False
+            self._look()
+        else:
+            return False
+        passed = session.phone.now_ms - begin
+        if passed:
+            self.moves.append(Wait(passed))
+            self.times.append(begin)
+        return True
 
     def _tell(self, move: Move) -> None:
         self.session.note(f"> {told(move)}")
@@ -291,7 +309,7 @@ def some_value(kind: Mapping[str, Any]) -> Any:
         case "digits":
             return "1" * max(1, low)
         case "text":
-            return "x" * max(1, low)
+            return "example"[: kind.get("max") or 7].ljust(low, "x")
         case "one_of":
             return (kind.get("words") or ["x"])[0]
         case "number":
