@@ -75,7 +75,6 @@ class Lab:
         watched: bool = False,
     ) -> None:
         self.path = Path(flow)
-        self._watched = watched
         every = _Every()
         self._spec = spec_of(self.path, env=env or {}, stubs=every, at=SOME_DAY)
         self._wrap = wrap
