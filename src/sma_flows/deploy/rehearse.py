@@ -56,7 +56,7 @@ def rehearsal_of(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{STAGE}.py").write_text(_TEXT.format(source=str(source)), "utf-8")
     env = {**values, STORES: str(folder.resolve()), "SMA_FLOWS_STORE": str(folder.resolve() / "shared.sqlite")}
-    env.setdefault("SMA_FLOWS_MEETINGS", "local")
+    env.setdefault("SMA_FLOWS_SERVICES", "local")
     env.setdefault("SMA_FLOWS_PLAN", "plan.json")
     handler = f"{STAGE}.rehearse"
     return Pool(package, count, env, 20, cache=cache, handler=handler, beside=(folder.resolve(),))

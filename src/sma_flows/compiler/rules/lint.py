@@ -197,28 +197,52 @@ def late_rejection(whole: Whole) -> Iterator[Diagnostic]:
 
 @call_rule
 def dials_anything(whole: Whole) -> Iterator[Diagnostic]:
-    """A bridge dials what a caller typed and no `dial_policy.allow` limits it (language reference 4, Dial policy)."""
+    """What a caller typed is dialled, and no `dial_policy.allow` limits it (language reference 4, Dial policy).
+
+    A bridge, or `calls.dial`: there the caller's own number is no better, because anybody can show any number.
+    """
     outer = whole.program.outer
     policy = outer.model.dial_policy
     if policy is not None and policy.allow:
         return
     typed = typed_variables(whole)
     for node in whole.program.nodes.values():
-        model = node.state.model
-        if not isinstance(model, BridgeState) or isinstance(model.bridge, Connector):
-            continue
-        for each in model.bridge.walk():
-            name = f"{node.prefix}{each.args[0]}" if each.op == "var" else ""
-            if name in typed or each.op in ("key", "bot"):
-                shown = str(each.args[0]) if each.op == "var" else f"{each.op}.{each.args[0]}"
+        for number, key, live in _dialled(node):
+            for each in number.walk():
+                name = f"{node.prefix}{each.args[0]}" if each.op == "var" else ""
+                if name in typed or each.op in live or (each.op == "call" and f"call.{each.args[0]}" in live):
+                    shown = str(each.args[0]) if each.op == "var" else f"{each.op}.{each.args[0]}"
+                    yield report(
+                        "SF304",
+                        word_span(node.flow.document, (*node.state.path, key), shown),
+                        f"callers decide what '{node.state.name}' dials, and nothing limits it",
+                        label="said by the caller's telephone"
+                        if each.op == "call"
+                        else "typed or spoken by the caller",
+                        help="add `dial_policy: {allow: [+1206]}` with the numbers that may be dialled",
+                    )
+                    break
+    for flow in whole.program.flows.values():
+        for name, hook in flow.hooks.items():
+            if "calls.dial" in hook.model.uses:
                 yield report(
                     "SF304",
-                    word_span(node.flow.document, (*node.state.path, "bridge"), shown),
-                    f"callers decide what '{node.state.name}' dials, and nothing limits it",
-                    label="typed or spoken by the caller",
+                    flow.document.span(("hooks", name, "uses", "calls.dial"), key=True),
+                    f"what '{name}' dials nobody can see from here, and nothing limits it",
+                    label="own code decides",
                     help="add `dial_policy: {allow: [+1206]}` with the numbers that may be dialled",
                 )
-                break
+
+
+def _dialled(node: Node) -> Iterator[tuple[Expr, str, tuple[str, ...]]]:
+    """What a state dials, the key in which it stands, and the live values that are the caller's."""
+    model = node.state.model
+    if isinstance(model, BridgeState) and not isinstance(model.bridge, Connector):
+        yield model.bridge, "bridge", ("key", "bot")
+    if isinstance(model, RunState):
+        hook = node.flow.hooks.get(model.run.name)
+        if hook is not None and hook.model.builtin == "calls.dial" and len(model.run.args) > 1:
+            yield model.run.args[1], "run", ("key", "bot", "call.from")
 
 
 def typed_variables(whole: Whole) -> set[str]:
