@@ -158,11 +158,8 @@ PHONE_NUMBERS: Final = 5
 MAX_APPLICATIONS: Final = 30
 """Default number of SIP media applications per region. Quotas."""
 
-MAX_PIPELINES: Final = {"us-east-1": 100}
-"""Default number of media pipelines at the same time, by region. Quotas."""
-
-MAX_PIPELINES_ELSEWHERE: Final = 10
-"""The same in every other region. Quotas."""
+MAX_PIPELINES: Final = 10
+"""Default number of media pipelines at the same time, except in the region with more. Quotas."""
 
 BOT_QUOTA: Final = 0
 """Default number of bots for StartBotConversation: it must be raised before the first call. Quotas."""
