@@ -46,27 +46,3 @@ def test_handler_loads_none_of_the_tools(part: Any, tmp_path: Any) -> None:
     number, forbidden = part("startup").modules(str(plan))
     assert number > 50
     assert forbidden == []
-
-
-def test_the_simulated_call_has_ten_events_with_both_handlers(part: Any) -> None:
-    virtual = part("virtual")
-    ours, theirs = virtual.call(virtual.compiled()), virtual.call(virtual.by_hand())
-    assert virtual.told(ours) == virtual.told(theirs)
-    assert (len(ours.events), ours.over, theirs.over) == (10, True, True)
-
-
-def test_the_call_on_hold_lasts_an_hour(part: Any) -> None:
-    virtual = part("virtual")
-    made = virtual.hour(virtual.on_hold())
-    assert made.over
-    assert made.now_ms >= 3_600_000
-
-
-def test_calls_are_held_at_the_same_time_and_ended(part: Any) -> None:
-    found = part("virtual").held_here(20)
-    assert (found["calls"], found["over"]) == (20, 20)
-    assert found["high"] >= found["before"] > 0
-
-
-def test_calls_are_played_in_two_processes(part: Any) -> None:
-    assert part("virtual").processes(1, 1).value > 0

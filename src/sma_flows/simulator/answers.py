@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol import limits
 from sma_flows.protocol.check import ANSWER_IGNORED, PARAMETERS
-from sma_flows.simulator.desk import LIMIT_MS, MASKS, RETRY_MS, Desk, sent
+from sma_flows.simulator.desk import LIMIT_MS, RETRY_MS, Desk, sent
 from sma_flows.simulator.lists import end_all, replace_list
 from sma_flows.simulator.messages import Answer, FunctionFails, Over
 from sma_flows.simulator.model import Delivery, Notice, Sent, dumps
@@ -22,7 +22,6 @@ _EMPTY: Final = "Actions list is empty."
 _UNREADABLE: Final = "Error while reading actions list."
 _KEY: Final = '"TransactionAttributes"'
 _COLON: Final = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
-_new: Final = tuple.__new__
 _MEMBERS: Final = frozenset({"SchemaVersion", "Actions", "TransactionAttributes"})
 _value: Final[Callable[[str, int], tuple[Any, int]]] = vars(JSONDecoder())["scan_once"]
 
@@ -125,20 +124,20 @@ def _exhausted(desk: Desk) -> bool:
 
 def pump(desk: Desk) -> None:
     """Send what may be sent, within the number of invocations that a call has (rule 9)."""
-    if not desk.over and (desk.invocations < limits.MAX_INVOCATIONS or not _exhausted(desk)):
+    if desk.queue and not desk.over and not _exhausted(desk):
         desk.pump()
 
 
 def _over(desk: Desk, reason: str) -> None:
     desk.over = True
-    desk.no_timers()
+    desk.timers = []
     desk.queue = desk.delivered = desk.held = ()
     desk.out.append(Over(reason))
 
 
 def _judge(desk: Desk, notice: Notice, body: str) -> None:
     head, attributes, text = _split(body)
-    listed = _listed(desk, head, notice.leg)
+    listed = _list(head, notice.leg)
     message = listed.message or ("" if attributes is None or isinstance(attributes, dict) else _UNREADABLE)
     if message:  # rule 1
         desk.lean(f"answer {message}" if message in KNOWN_FAULTS else "answer Unsupported action")
@@ -238,11 +237,9 @@ def _split(body: str) -> tuple[str, Any, str]:
     start = body.rfind(_KEY)
     if start > 0:
         head = body[:start].rstrip()
-        begin = start + len(_KEY) + 2
-        if body[begin - 2 : begin] != ": ":
-            colon = _COLON.match(body, begin - 2)
-            begin = colon.end() if colon is not None else 0
-        if begin and head[-1:] == ",":
+        colon = _COLON.match(body, start + len(_KEY))
+        if head[-1:] == "," and colon is not None:
+            begin = colon.end()
             try:
                 value, end = _value(body, begin)
             except (ValueError, StopIteration):
@@ -257,24 +254,6 @@ def _split(body: str) -> tuple[str, Any, str]:
             attributes = response["TransactionAttributes"]
             return dumps(response | {"TransactionAttributes": None}), attributes, dumps(attributes)
     return body, None, ""
-
-
-def _listed(desk: Desk, text: str, leg: str) -> _Listed:
-    """An answer without attributes. Calls that are answered alike differ in their CallIds, which are masked here."""
-    ids: dict[str, str] = {}
-    for mask, one in zip(MASKS, desk.legs, strict=False):
-        ident = one[1]
-        if ident in text:
-            given = f'"CallId": "{ident}"'
-            if given not in text:
-                given = f'"CallId":"{ident}"'
-            text = text.replace(given, f'"CallId": "{mask}"')
-            ids[mask] = ident
-    listed = _list(text, leg)
-    if not ids or not listed.actions:
-        return listed
-    actions = tuple([_new(Sent, (*one[:5], ids[one[5]])) if one[5] in ids else one for one in listed.actions])
-    return _new(_Listed, (listed.message, actions, listed.warnings))
 
 
 @lru_cache(maxsize=2048)

@@ -25,7 +25,6 @@ CONSUMED: Final = ("x-chime-join-token", "x-chime-meeting-id")
 """SIP headers that the service takes for itself and does not show (contract 1.3)."""
 
 _join = "".join
-_new = tuple.__new__
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -99,11 +98,11 @@ def frame(transaction: str, account: str, region: str, rule: str, key: str, appl
     )
 
 
-class Leg(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Leg:
     """A participant. ``status`` is "" (not answered), ``ringing`` (invisible to the function), Connected, Disconnected.
 
-    ``recording`` is "", ``on``, ``paused`` or ``stopped``. ``texts`` are the beginning of the participant as JSON and
-    its SIP headers as a member behind a comma. Make one with :meth:`new`.
+    ``recording`` is "", ``on``, ``paused`` or ``stopped``.
     """
 
     tag: str
@@ -112,23 +111,22 @@ class Leg(NamedTuple):
     from_: str
     direction: str
     started: str
-    status: str
-    headers: Pairs
-    recording: str
-    texts: tuple[str, str]
+    status: str = ""
+    headers: Pairs = ()
+    recording: str = ""
+    texts: tuple[str, str] = field(default=("", ""), repr=False, compare=False)
+    """The beginning of the participant as JSON, and its SIP headers as a member behind a comma: made by itself."""
 
-    @classmethod
-    def new(
-        cls, tag: str, call_id: str, to: str, from_: str, direction: str, started: str, status: str, headers: Pairs
-    ) -> Leg:
-        """A leg that begins."""
-        shown = {name: value for name, value in headers if name.lower() not in CONSUMED}
+    def __post_init__(self) -> None:
+        if self.texts[0]:
+            return
+        shown = {name: value for name, value in self.headers if name.lower() not in CONSUMED}
         texts = (
-            f'{{"CallId":{quote(call_id)},"ParticipantTag":"{tag}","To":{quote(to)},"From":{quote(from_)},'
-            f'"Direction":"{direction}","StartTimeInMilliseconds":"{started}"',
+            f'{{"CallId":{quote(self.call_id)},"ParticipantTag":"{self.tag}","To":{quote(self.to)},'
+            f'"From":{quote(self.from_)},"Direction":"{self.direction}","StartTimeInMilliseconds":"{self.started}"',
             f',"SipHeaders":{dumps(shown)}' if shown else "",
         )
-        return cls(tag, call_id, to, from_, direction, started, status, headers, "", texts)
+        object.__setattr__(self, "texts", texts)
 
     @property
     def connected(self) -> bool:
@@ -142,50 +140,49 @@ class Leg(NamedTuple):
 
     def having(self, status: str, recording: str) -> Leg:
         """The same leg later."""
-        return _new(Leg, (*self[:6], status, self.headers, recording, self.texts))
+        return Leg(
+            self.tag,
+            self.call_id,
+            self.to,
+            self.from_,
+            self.direction,
+            self.started,
+            status,
+            self.headers,
+            recording,
+            self.texts,
+        )
 
 
-class Sent(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Sent:
     """One action of an answer; ``leg`` is the tag of the leg whose event was answered. Counts by its text.
 
     ``params`` and ``data`` are its parameters, as text and as an object, without those that the service does not know
-    (rule 8) and without the CallId, when it is one of this call: that is ``call_id``. ``data`` is shared by everybody
-    who sent the same: never to be changed. ``defaults`` is what the service adds to the echo, as JSON text that begins
-    with a comma (rule 20).
+    (rule 8). ``data`` is shared by everybody who has this value: never to be changed. ``defaults`` is what the service
+    adds to the echo, as JSON text that begins with a comma (rule 20).
     """
 
     type: str
     leg: str
     params: str
-    data: dict[str, Any]
-    defaults: str = ""
-    call_id: str = ""
+    data: dict[str, Any] = field(repr=False)
+    defaults: str = field(default="", repr=False)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
         if not isinstance(other, Sent):
             return NotImplemented
-        return (
-            self.params == other.params
-            and self.type == other.type
-            and self.leg == other.leg
-            and self.call_id == other.call_id
-        )
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
+        return self.params == other.params and self.type == other.type and self.leg == other.leg
 
     def __hash__(self) -> int:
-        return hash((self.type, self.leg, self.params, self.call_id))
-
-    def __repr__(self) -> str:
-        return f"Sent({self.type!r}, {self.leg!r}, {self.params}, {self.call_id!r})"
+        return hash((self.type, self.leg, self.params))
 
     def parameters(self) -> dict[str, Any]:
         """The parameters, a fresh object."""
         loaded: dict[str, Any] = json.loads(self.params)
-        return loaded | {"CallId": self.call_id} if self.call_id else loaded
+        return loaded
 
 
 class Running(NamedTuple):
