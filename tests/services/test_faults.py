@@ -161,7 +161,9 @@ def test_what_aws_does_not_do_is_failed_and_nothing_happens_twice(
     assert [trouble.reason for trouble in troubles] == ["port"], "found by the port itself, before the hook's timer"
     assert TEXT not in repr(troubles)
     requests = aws.seen(case.request)
-    assert len(requests) == (1 if case.once or fault in ("deny", "garbage", "torn") else 2)
+    most = 1 if case.once or fault in ("deny", "garbage", "torn") else 2
+    least = 1 if fault == "time_out" else most  # a second attempt is made while time is left: a busy machine has none
+    assert least <= len(requests) <= most
     if case.token:
         assert len({_token(request, case.token) for request in requests}) == 1
     if case.once:
