@@ -294,7 +294,7 @@ class Meter:
     limits: int = 0
 
     def take(self) -> dict[str, int]:
-        """The figures that are not zero: ``named`` by the flow, memo and journal ``records``, ``limits``."""
+        """The figures that are not zero: ``named`` by the flow, memo ``records``, ``limits``."""
         taken = {name: n for name in ("named", "records", "limits") if (n := getattr(self, name))}
         self.named = self.records = self.limits = 0
         return taken
