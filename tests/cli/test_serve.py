@@ -99,7 +99,9 @@ def environment(**more: str) -> dict[str, str]:
 @contextmanager
 def serve(*words: str, **more: str) -> Iterator[subprocess.Popen[str]]:
     """The command in a process of its own; it is ended with the block."""
-    code = "from sma_flows.cli.app import run; run()"
+    # A shell starts what it puts into the background with SIGINT ignored, and children inherit that.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heed}; from sma_flows.cli.app import run; run()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "serve", *words],
         stdout=subprocess.PIPE,
