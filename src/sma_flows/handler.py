@@ -73,6 +73,7 @@ _TROUBLES: Final = (
     ("store", "StoreFailures"),
     ("memo_", "StoreFailures"),
     ("may_repeat", "PossibleRepeats"),
+    ("journal", "JournalFailures"),
     ("no_timer", "WithoutTimer"),
 )
 _EVENTS: Final = {ev.ACTION_FAILED: "ActionFailures", ev.INVALID_LAMBDA_RESPONSE: "RefusedAnswers"}
@@ -161,7 +162,7 @@ class Handler:
             raise PlanError(self.problem)
         timed = Timed(self.services)
         self._spent = timed.spent
-        return handle(self.program, event, now=datetime.now(UTC), services=timed)
+        return handle(self.program, event, now=datetime.now(UTC), services=timed, overlaps=self.services.overlaps)
 
     def _record(
         self,

@@ -29,7 +29,7 @@ def test_no_check_would_have_hit(name: str) -> None:
             invocation = parse_event(event)
             call = callstate.load(invocation.attributes)
             if invocation.type == HANGUP:
-                step_module._mark_dead(invocation)
+                step_module.mark_dead(invocation)
             return Turn(program, call, invocation, NOW)
 
         try:

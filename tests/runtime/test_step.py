@@ -26,7 +26,7 @@ def agree(program: Program, event: dict[str, Any]) -> bool:
     def turn() -> Turn:
         invocation = parse_event(copy.deepcopy(event))
         if invocation.type == "HANGUP":
-            step._mark_dead(invocation)
+            step.mark_dead(invocation)
         call = callstate.load(invocation.attributes) if invocation.attributes else None
         return Turn(program, call, invocation, NOW)
 

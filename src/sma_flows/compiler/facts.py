@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from sma_flows.compiler.graph import components
+from sma_flows.compiler.overlaps import overlapping
 from sma_flows.compiler.program import Arc, Node, Program
 from sma_flows.compiler.resolved import ResolvedFlow
 from sma_flows.compiler.speech import spoken_length
@@ -197,25 +198,6 @@ def joined_states(program: Program) -> int:
         if arc.kind == "next" and arc.outcome in ("done", "unchanged")
     }
     return sum(1 for name in before if not program.nodes[name].state.silent)
-
-
-def overlapping(program: Program) -> list[list[str]]:
-    """Pairs of a state that asks the world and what may arrive meanwhile (decision 24): a key, or an update.
-
-    What the later answer overwrites is lost for this call, so an author wants to know where that can be.
-    """
-    pairs = []
-    nodes = program.nodes
-    for name, node in nodes.items():
-        if node.state.verb not in EFFECTS:
-            continue
-        for base in sorted(node.base):
-            state = nodes[base].state
-            pairs += [[name, f"key {key} of {base}"] for key in state.keys]
-            for update, model in program.outer.model.updates.items():
-                if model.during is None or base in model.during:
-                    pairs.append([name, f"update {update}"])
-    return sorted(pairs)
 
 
 def facts_json(program: Program, kept: Mapping[str, frozenset[str]], always: Collection[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sma_flows.compiler.liveness import Live
 from sma_flows.compiler.lower_ask import tail_of
 from sma_flows.compiler.lower_states import state_json, visits_counter
 from sma_flows.compiler.lower_talk import Json, Scope, entry_json, expression, used_prompts
+from sma_flows.compiler.overlaps import positions
 from sma_flows.compiler.program import Program
 from sma_flows.compiler.resolved import ResolvedFlow, ResolvedHook
 from sma_flows.compiler.verbs import EFFECTS
@@ -57,6 +58,7 @@ def lower_flow(flow: ResolvedFlow) -> Json:
         "apology": _apology(flow),
         "env": environment(program),
         "keep": always,
+        "overlap": positions(program),
     }
     policy = flow.model.dial_policy
     if policy is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,9 +22,10 @@ from sma_flows.runtime.step import fault, resume, take
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sma_flows.runtime.callstate import Call
+    from sma_flows.runtime.overlap import Overlaps
     from sma_flows.runtime.program import FlowProgram, Program
 
 ANSWER_S: Final = 3.5
@@ -95,10 +97,13 @@ class Result:
         return found
 
 
-def handle(program: Program, event: object, *, now: dt.datetime, services: Services) -> Result:
+def handle(
+    program: Program, event: object, *, now: dt.datetime, services: Services, overlaps: Overlaps | None = None
+) -> Result:
     """Answer one invocation event.
 
-    *event* is the parsed JSON, whatever it is; *now* is aware. The answer is always one that the service accepts.
+    *event* is the parsed JSON, whatever it is; *now* is aware; *overlaps* is the journal at work, where there is one.
+    The answer is always one that the service accepts.
     """
     try:
         invocation = parse_event(event)
@@ -106,12 +111,17 @@ def handle(program: Program, event: object, *, now: dt.datetime, services: Servi
         return Result(response(), _NOWHERE, note=f"unreadable event: {error}")
     call = callstate.load(invocation.attributes) if invocation.attributes else None
     was = (call.pos, call.base) if call is not None else _NOWHERE
-    asks: list[Ask] = []
+    work: Work | None = None
     broken = ""
     try:
-        done = take(program, call, invocation, now)
-        if done.ask is not None:
-            done = _run(done, services, asks)
+        if overlaps is not None and call is not None and overlaps.concern(program.flow(call.revision), call):
+            work = Work(services)
+            done = overlaps.answer(program, call, lambda: parse_event(event), now, work)
+        else:
+            done = take(program, call, invocation, now)
+            if done.ask is not None:
+                work = Work(services)
+                done = work.run(done)
     except Exception as problem:  # noqa: BLE001 - a live caller never meets an exception of ours (rule R9)
         broken = _where(problem)
         try:
@@ -121,7 +131,8 @@ def handle(program: Program, event: object, *, now: dt.datetime, services: Servi
             done = Step("fault", _goodbye(invocation))
     saved, flow = done.call, done.flow
     attributes = callstate.save(saved, flow.tokens) if saved is not None and flow is not None else None
-    return Result(response(done.actions, attributes), was, saved, flow, done.note, tuple(asks), broken, done.values)
+    asks = tuple(work.asks) if work is not None else ()
+    return Result(response(done.actions, attributes), was, saved, flow, done.note, asks, broken, done.values)
 
 
 def invoke(program: Program, event: object, *, now: dt.datetime, services: Services) -> dict[str, Any]:
@@ -129,21 +140,34 @@ def invoke(program: Program, event: object, *, now: dt.datetime, services: Servi
     return handle(program, event, now=now, services=services).response
 
 
-def _run(current: Step, services: Services, asks: list[Ask]) -> Step:
-    deadline = time.monotonic() + ANSWER_S
-    while (ask := current.ask) is not None:
-        asks.append(ask)
-        current = resume(current, _perform(services, ask, deadline))
-    return current
+class Work:
+    """What one event asks of the world: everything before the deadline, everything kept in mind."""
 
+    __slots__ = ("_deadline", "_services", "asks", "replies")
 
-def _perform(services: Services, ask: Ask, deadline: float) -> ServiceReply:
-    if time.monotonic() >= deadline:
-        return FAILED
-    try:
-        return services.perform(ask, deadline)
-    except ServiceError:
-        return FAILED
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._deadline = time.monotonic() + ANSWER_S
+        self.asks: list[Ask] = []
+        self.replies: list[ServiceReply] = []
+
+    def run(self, step: Step, given: Callable[[Ask], ServiceReply | None] | None = None) -> Step:
+        """Ask for what *step* asks until an answer is there. What *given* knows already is not asked."""
+        while (ask := step.ask) is not None:
+            reply = given(ask) if given is not None else None
+            if reply is None:
+                reply = self._perform(ask)
+            step = resume(step, reply)
+        return step
+
+    def _perform(self, ask: Ask) -> ServiceReply:
+        reply = FAILED
+        if time.monotonic() < self._deadline:
+            with suppress(ServiceError):
+                reply = self._services.perform(ask, self._deadline)
+        self.asks.append(ask)
+        self.replies.append(reply)
+        return reply
 
 
 def masked(flow: FlowProgram, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -149,6 +149,8 @@ class FlowProgram:
         """States that an update names: the call must be seen to be there, so no list goes on past them."""
         self.tokens = frozenset(name for name, kind in self.types.items() if kind.get("secrecy") == "masked")
         self.secrets = frozenset(name for name, kind in self.types.items() if kind.get("secrecy") == "secret")
+        self.overlap = frozenset(plan.get("overlap", ()))
+        """States at which an answer may overlap with one that took a hook (:mod:`sma_flows.runtime.overlap`)."""
         self.cleanup: Sequence[Mapping[str, Any]] = plan.get("cleanup", ())
 
     def node(self, name: str) -> Node:

@@ -505,7 +505,7 @@ def take(program: Program, call: Call | None, event: Invocation, now: dt.datetim
     """As :func:`step`, for a caller who gives *call* away."""
     kind = event.type
     if kind == ev.HANGUP:
-        _mark_dead(event)
+        mark_dead(event)
     turn = Turn(program, call, event, now)
     if not _plain(turn):
         for _, check in CHECKS:
@@ -574,8 +574,8 @@ def fault(program: Program, call: Call | None, event: Invocation, now: dt.dateti
     return finish(frame, "fault", turn.fingerprint)
 
 
-def _mark_dead(event: Invocation) -> None:
-    """A HANGUP says that its leg ended, whatever Status says."""
+def mark_dead(event: Invocation) -> None:
+    """A HANGUP says that its leg ended, whatever Status says: the event is changed accordingly."""
     for leg in (event.leg_a, event.leg_b):
         if leg is not None and leg.tag == event.leg and event.leg_id in ("", leg.call_id):
             leg.alive = False

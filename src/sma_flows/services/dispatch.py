@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sma_flows.hooks.load import HookKey
     from sma_flows.hooks.services import CallServices
     from sma_flows.runtime.ask import Ask, LimitUse
+    from sma_flows.runtime.overlap import Overlaps
     from sma_flows.services.jobs import Jobs
     from sma_flows.services.ports import Clock, LimitStore, MemoStore
 
@@ -65,8 +66,8 @@ class Trouble:
     """Something that went wrong and was answered with ``failed``, or that somebody should know of.
 
     ``reason`` is one of ``hook_missing``, ``hook_raised``, ``hook_late``, ``hook_reply`` (undeclared or unusable),
-    ``port``, ``store``, ``memo_lost``, ``memo_busy``, ``memo_unwritten``, ``may_repeat``, ``no_timer``. ``what`` is the
-    hook or port; ``detail`` a kind of exception and a place in a file.
+    ``port``, ``store``, ``memo_lost``, ``memo_busy``, ``memo_unwritten``, ``may_repeat``, ``no_timer``, ``journal``.
+    ``what`` is the hook or port; ``detail`` a kind of exception and a place in a file.
     """
 
     reason: str
@@ -91,6 +92,7 @@ class LocalServices:
     memo: MemoStore | None = None
     limits: LimitStore | None = None
     jobs: Jobs | None = None
+    overlaps: Overlaps | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     outbound: Outbound = field(default_factory=Outbound)
     clock: Clock = field(default_factory=SystemClock)

@@ -24,6 +24,9 @@ KEPT: Final = ("directory", "limits", "memo", "secrets")
 HASH_KEY: Final = "SMA_FLOWS_HASH_KEY"
 """Name of the key under which PINs are hashed."""
 
+JOURNAL: Final = "SMA_FLOWS_JOURNAL"
+"""``off``: no journal, also where the plan has positions at which answers can overlap and a store is there."""
+
 DYNAMODB: Final = "dynamodb:"
 """Start of a store's name that is a table."""
 
@@ -68,6 +71,9 @@ def _needs(flow: FlowPlan) -> Iterator[Need]:
             yield _use(name, builtin, settings, own=True)
             if builtin in BUILTINS and BUILTINS[builtin].effect == "once":
                 yield Need("memo", name, f"uses '{builtin}', which may happen only once")
+    if flow.get("overlap"):
+        states = ", ".join(f"'{state}'" for state in flow["overlap"])
+        yield Need("journal", name, f"can be told two things at a time in {states}")  # as with notes
     for state_name, state in flow["states"].items():
         if any(limit.get("per") != "call" for limit in state.get("limits", ())):
             yield Need("limits", name, f"limits '{state_name}' over several calls")
@@ -112,7 +118,8 @@ class Wanted:
         # A meeting that has ended is replaced better by those who remember it: a store is used if there is one.
         self.names = bool(store) and any(need.builtin.startswith("meetings.") for need in self.of_aws)
         self.notes = any(need.what == "notes" for need in needs)
-        used = bool(self.kept) or self.names
+        self.journal = any(need.what == "journal" for need in needs) and env.get(JOURNAL, "on") != "off"
+        used = bool(self.kept) or self.names or (self.journal and bool(store))
         self.table = self.file = ""
         if store.startswith(DYNAMODB):
             self.table = store.removeprefix(DYNAMODB) if used else ""
@@ -160,6 +167,8 @@ class Wanted:
                     f"{need}: set SMA_FLOWS_SERVICES or SMA_FLOWS_{what.upper()} to 'aws', or to 'local' where no real "
                     "caller is served"
                 ] = None
+        if self._env.get(JOURNAL, "") not in ("", "on", "off"):
+            found[f"{JOURNAL} is '{self._env[JOURNAL]}': it can be 'on' or 'off'"] = None
         found |= dict.fromkeys(self._store_problems())
         for need in self.of_aws:
             if need.what == "jobs" and not self.in_lambda:

@@ -86,6 +86,18 @@ class MemoStore(Protocol):
         ...
 
 
+class JournalStore(Protocol):
+    """The newest answer of each call, as text, for an hour (decision 24)."""
+
+    def write(self, call: str, n: int, entry: str, now: float, timeout_s: float) -> str | None:
+        """Keep *entry*, unless one with the same or a higher *n* is there: that one is given. None: it is kept."""
+        ...
+
+    def read(self, call: str, now: float, timeout_s: float) -> str | None:
+        """The newest entry of *call*."""
+        ...
+
+
 class LimitStore(Protocol):
     """Counters over calls (decision 20): reserve, then use or give back."""
 
@@ -294,7 +306,7 @@ class Meter:
     limits: int = 0
 
     def take(self) -> dict[str, int]:
-        """The figures that are not zero: ``named`` by the flow, memo ``records``, ``limits``."""
+        """The figures that are not zero: ``named`` by the flow, memo and journal ``records``, ``limits``."""
         taken = {name: n for name in ("named", "records", "limits") if (n := getattr(self, name))}
         self.named = self.records = self.limits = 0
         return taken

@@ -10,6 +10,7 @@ loaded only where AWS does something. Clients are made here, which is in the ini
                             transcriptions. ``SMA_FLOWS_MEETINGS``, ``_CALLS``, ``_CHANNEL``, ``_QUEUE``, ``_STREAM``,
                             ``_CAPTURE``, ``_TRANSCRIPTION`` and ``_JOBS`` say it for one of them
 ``SMA_FLOWS_STAND_INS``     SQLite file of the stand-ins where the store is DynamoDB; default: ``memory``
+``SMA_FLOWS_JOURNAL``       ``off``: no journal of overlapping answers (decision 24; docs/decisions/0080)
 ``SMA_FLOWS_HASH_KEY``      key under which PINs are hashed (docs/decisions/0071)
 ``SMA_FLOWS_HOOKS``         folder below which hooks are looked for; default: the plan's folder, then ``flows`` here
 ==========================  ==========================================================================================
@@ -95,6 +96,11 @@ def _open_file(services: LocalServices, wanted: Wanted, env: Mapping[str, str]) 
 
     database = Database(wanted.file)
     use_file(services, database, env.get(HASH_KEY, ""))
+    if wanted.journal and not wanted.table:
+        from sma_flows.services.journal import use_journal  # here: only for plans in which answers can overlap
+        from sma_flows.services.local.journal import LocalJournal
+
+        use_journal(services, LocalJournal(database))
     warnings = []
     if wanted.in_lambda and not wanted.table:
         warnings.append(f"{STORE} is a file: limits and 'once' hold as far as this file is shared")

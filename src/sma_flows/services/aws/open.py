@@ -56,6 +56,12 @@ def _open_store(services: LocalServices, wanted: Wanted, aws: Aws, env: Mapping[
         from sma_flows.services.aws.table import Table
 
         services.memo = DynamoMemo(Table(aws.api("dynamodb", "records"), wanted.table))
+    if wanted.journal:
+        from sma_flows.services.aws.journal import DynamoJournal
+        from sma_flows.services.aws.table import Table
+        from sma_flows.services.journal import use_journal
+
+        use_journal(services, DynamoJournal(Table(aws.api("dynamodb", "records"), wanted.table)))
     return directory
 
 

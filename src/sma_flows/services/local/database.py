@@ -20,7 +20,7 @@ from sma_flows.errors import ServiceError
 MEMORY: Final = "memory"
 """Name of a store that lives in this process only: for tests."""
 
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 """Version of the tables. A file of a newer version is not touched."""
 
 OPEN_S: Final = 2.0
@@ -54,6 +54,9 @@ CREATE TABLE outbox (
   place INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, token TEXT NOT NULL, payload TEXT NOT NULL,
   sent REAL NOT NULL, UNIQUE (kind, token));
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE journal (
+  call TEXT PRIMARY KEY, n INTEGER NOT NULL, entry TEXT NOT NULL, expires REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX journal_expires ON journal (expires);
 """
 
 _UPGRADES: Final = {
@@ -62,7 +65,12 @@ _UPGRADES: Final = {
         "ALTER TABLE meeting ADD COLUMN empty REAL",
         "ALTER TABLE attendee ADD COLUMN muted INTEGER NOT NULL DEFAULT 0",
         "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    )
+    ),
+    2: (
+        "CREATE TABLE journal (call TEXT PRIMARY KEY, n INTEGER NOT NULL, entry TEXT NOT NULL, "
+        "expires REAL NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX journal_expires ON journal (expires)",
+    ),
 }
 """What makes the tables of a version those of the next one."""
 
