@@ -52,5 +52,7 @@ def command(
 
     loaded = load_program(flow, env, env_file, hooks, store)
     data = read_event(event)
-    result = handle(loaded.program, data, now=at or clock_of(data), services=loaded.services)
+    services = loaded.services
+    now = at or clock_of(data)
+    result = handle(loaded.program, data, now=now, services=services, overlaps=services.overlaps)
     click.echo(json.dumps(result.response, ensure_ascii=False))

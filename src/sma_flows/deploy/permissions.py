@@ -20,6 +20,7 @@ __all__ = [
     "CHANNEL",
     "ENDED",
     "JOBS",
+    "JOURNAL",
     "LIMITS",
     "MEETING",
     "MEMO",
@@ -58,6 +59,9 @@ MEMO: Final[tuple[Grant, ...]] = (
 
 ENDED: Final[tuple[Grant, ...]] = (("dynamodb:PutItem", STORE), ("dynamodb:GetItem", STORE))
 """The note that a call is over, for a hook that is still at work (decision 23)."""
+
+JOURNAL: Final[tuple[Grant, ...]] = (("dynamodb:PutItem", STORE), ("dynamodb:GetItem", STORE))
+"""The newest answer of a call, where another one may be made at the same time (decision 24)."""
 
 LIMITS: Final[tuple[Grant, ...]] = (("dynamodb:UpdateItem", STORE), ("dynamodb:GetItem", STORE))
 """A counter over calls (decision 20)."""

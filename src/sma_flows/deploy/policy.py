@@ -231,6 +231,9 @@ def _flow(draft: _Draft, flow: FlowPlan) -> None:
             draft.notes[
                 f"{name}: '{hook_name}' is code of yours; what it asks of AWS besides `uses:` is not in here"
             ] = None
+    journal = draft.env.get("SMA_FLOWS_JOURNAL")
+    if flow.get("overlap") and (journal is None or journal.text != "off"):
+        draft.add(p.JOURNAL, name, f"answers can overlap at {', '.join(repr(each) for each in flow['overlap'])}")
     for state_name, state in flow["states"].items():
         if any(limit.get("per") != "call" for limit in state.get("limits", ())):
             draft.add(p.LIMITS, name, f"limits of '{state_name}' over several calls")

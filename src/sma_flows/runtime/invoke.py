@@ -114,7 +114,11 @@ def handle(
     work: Work | None = None
     broken = ""
     try:
-        if overlaps is not None and call is not None and overlaps.concern(program.flow(call.revision), call):
+        if (
+            overlaps is not None
+            and call is not None
+            and overlaps.concern(program.flow(call.revision), call, invocation.type)
+        ):
             work = Work(services)
             done = overlaps.answer(program, call, lambda: parse_event(event), now, work)
         else:

@@ -43,6 +43,11 @@ AGAIN: Final = frozenset(CODES) - {
 }
 """Actions that may be sent a second time: whoever hears them twice has lost nothing."""
 
+MOVING: Final = frozenset(
+    (ev.ACTION_SUCCESSFUL, ev.ACTION_FAILED, ev.DIGITS_RECEIVED, ev.CALL_UPDATE_REQUESTED, ev.HANGUP)
+)
+"""Events that move a call which has begun."""
+
 HOLD_S: Final = 0.3
 """So long the answer of a loser is held back after the winner has written his own: it shall arrive behind it."""
 
@@ -57,20 +62,24 @@ SEEN: Final = 8
 """Events that an entry remembers as handled."""
 
 
-class Entry(NamedTuple):
+class Entry(NamedTuple):  # its fields are the layout of the record: a new one needs a default
     """What the journal knows of a call: its newest answer.
 
-    ``attributes`` are the saved call, ``actions`` the list that goes with it (None: it may not be sent again). ``seen``
-    are the events handled last: what tells them apart, the ``n`` they started from, and when they came (seconds since
-    1970). ``raced``: it replaced an answer that was on its way at the same time. ``at``: when it was written.
+    ``attributes`` are the saved call, ``actions`` the list that goes with it; both hold tokens where the answer did, and
+    never a secret. ``seen`` are the events handled last: what tells them apart, the ``n`` they started from, and when
+    they came (seconds since 1970). ``raced``: it replaced an answer that was on its way at the same time. ``at``: when
+    it was written.
     """
 
     n: int
     attributes: Mapping[str, str]
-    actions: list[Action] | None
+    actions: list[Action]
     seen: tuple[tuple[str, int, float], ...] = ()
     raced: bool = False
     at: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"Entry(n={self.n}, {len(self.actions)} actions)"
 
 
 class Journal(Protocol):
@@ -107,9 +116,9 @@ class Overlaps:
         self._journal = journal
 
     @staticmethod
-    def concern(flow: FlowProgram | None, call: Call | None) -> bool:
-        """Whether another answer to this call may be made at the same time."""
-        return flow is not None and call is not None and call.pos in flow.overlap
+    def concern(flow: FlowProgram | None, call: Call, kind: str) -> bool:
+        """Whether another answer to this call may be made at the same time as the one to this *kind* of event."""
+        return flow is not None and call.pos in flow.overlap and kind in MOVING
 
     def answer(
         self, program: Program, call: Call, read: Callable[[], Invocation], now: dt.datetime, work: Work
@@ -118,11 +127,15 @@ class Overlaps:
         event = read()
         if event.type == ev.HANGUP:
             mark_dead(event)
-            if not event.anybody:  # what was made and never told is undone, too
-                entry = self._journal.read(event.transaction)
-                found = callstate.load(entry.attributes) if entry is not None and entry.n > call.n else None
-                call = found if found is not None else call
         handling = Handling(program, read, now, call.copy(), work)
+        if event.type == ev.HANGUP and not event.anybody:  # what was made and never told is undone, too
+            entry = self._journal.read(event.transaction)
+            found = callstate.load(entry.attributes) if entry is not None and entry.n > call.n else None
+            if entry is not None and found is not None:
+                if _handled(handling, event, entry, trusted="s" not in found.flags):
+                    return Step("repeated event", [], found, flow=program.flow(found.revision))
+                call = found
+                handling = handling._replace(before=call.copy())
         return self._settle(handling, event, work.run(take(program, call, read(), now)))
 
     def _settle(self, handling: Handling, event: Invocation, done: Step) -> Step:
@@ -161,9 +174,7 @@ def _entry(
     if call.n <= handling.before.n:
         call.n = handling.before.n + 2  # nothing was sent, so the question that is asked next is still the other one
     seen = (*known, (_name(event), handling.before.n, handling.now.timestamp()))
-    again = all(action["Type"] in AGAIN for action in done.actions)
-    actions = list(done.actions) if again else None
-    return Entry(call.n, callstate.save(call, flow.tokens), actions, seen[-SEEN:], raced)
+    return Entry(call.n, callstate.save(call, flow.tokens), list(done.actions), seen[-SEEN:], raced)
 
 
 def _name(event: Invocation) -> str:
@@ -180,8 +191,6 @@ def _anew(handling: Handling, event: Invocation, done: Step, entry: Entry) -> tu
     if _handled(handling, event, entry, trusted="s" not in call.flags):
         if entry.seen[-1][0] != _name(event) and not _alike(event, entry.seen[-1][0]):
             return Step("repeated event", [], flow=flow), True
-        if entry.actions is None:  # it may not be sent again, and what was found here is the same answer
-            return done, True
         return Step("repeated event", list(entry.actions), call, flow=flow), True
     if "c" in call.flags:
         return _too_late(handling, event, done), True
@@ -190,7 +199,7 @@ def _anew(handling: Handling, event: Invocation, done: Step, entry: Entry) -> tu
     made = handling.work.run(take(handling.program, call, handling.read(), handling.now), known.reply)
     if made.call is None:
         made = _adopted(handling, flow, entry, known.left, made)
-    if made.call is None and event.type not in (ev.RINGING, ev.ACTION_INTERRUPTED):
+    if made.call is None:
         behind = entry.raced and handling.before.n == n - 1 and event.anybody
         if behind and handling.now.timestamp() >= entry.at + HOLD_S:
             return _send_again(handling, entry, flow)
@@ -217,7 +226,7 @@ def _send_again(handling: Handling, entry: Entry, flow: FlowProgram) -> tuple[St
     """The service has taken the older of two answers last: it gets the newer one once more."""
     call = callstate.load(entry.attributes)
     assert call is not None  # noqa: S101 - it was read before
-    if entry.actions is not None:
+    if all(action["Type"] in AGAIN for action in entry.actions):
         return Step("newest list again", list(entry.actions), call, flow=flow), True
     turn = Turn(handling.program, call, handling.read(), handling.now)
     frame = turn.frame()

@@ -71,7 +71,7 @@ def rehearse(event: dict[str, Any], context: object) -> dict[str, Any]:
     world = World(program, {}, services, services.clock, stubs)
     world.see(seen)
     dressed = _Dressed(services.functions, services.ports, services.memo, services.limits)
-    dressed.world, dressed.troubles = world, services.troubles
+    dressed.world, dressed.troubles, dressed.overlaps = world, services.troubles, services.overlaps
     before, clock = (own.program, own.services), vars(function)["datetime"]
     results: list[Result] = []
     work = own._answer

@@ -72,7 +72,7 @@ class Environment:
         with self._one_at_a_time:
             self._clock.at = now
             watched = _Watched(self.services)
-            result = handle(self.program, json.loads(event), now=now, services=watched)
+            result = handle(self.program, json.loads(event), now=now, services=watched, overlaps=self.services.overlaps)
         return Turn(
             at_ms,
             event,

@@ -119,7 +119,7 @@ class InProcess:
         world = self.world
         world.clock.set(now)
         world.spent_ms, world.later = 0, []
-        result = handle(world.program, json.loads(event), now=now, services=world)
+        result = handle(world.program, json.loads(event), now=now, services=world, overlaps=world.services.overlaps)
         trail = tuple(world.watch)
         world.watch.clear()
         return Turn(
