@@ -1,4 +1,5 @@
-"""Write what is generated: ``docs/rules.md``, ``docs/fidelity.md``, blocks of README.md, the template's permissions.
+"""Write what is generated: ``docs/rules.md``, ``docs/fidelity.md``, ``docs/faults.md``, blocks of README.md, the
+template's permissions.
 
 ``python docs/generate.py`` writes, ``python docs/generate.py --check`` says what is stale and ends with 1. A block
 looks like this, and holds what its command prints::
@@ -25,6 +26,7 @@ A page of steps (``docs/first-call.md``) is walked through from top to bottom in
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import shutil
 import sys
@@ -49,6 +51,7 @@ TEMPLATE = ROOT / "template.yaml"
 WHOLE = {
     ROOT / "docs" / "rules.md": lambda: codes.markdown(CODES.values()),
     ROOT / "docs" / "fidelity.md": lambda: fidelity.markdown(ledger()),
+    ROOT / "docs" / "faults.md": lambda: runpy.run_path(str(ROOT / "tests/services/fault_calls.py"))["table"](),
     TEMPLATE: lambda: with_policy(TEMPLATE.read_text("utf-8")),
 }
 """Pages that are generated from beginning to end, and the template, which holds its permissions between two marks."""

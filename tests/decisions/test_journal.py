@@ -41,12 +41,9 @@ states:
   bye: {say: "Goodbye.", hangup: normal}
 """
 
+NAMES = ("hook", "key")
 ORDERS = [
-    pytest.param(
-        work,
-        arrive,
-        id=f"{'hook' if work[0] == 0 else 'key'} is worked on first, {'hook' if arrive[0] == 0 else 'key'} arrives first",
-    )
+    pytest.param(work, arrive, id=f"{NAMES[work[0]]} is worked on first, {NAMES[arrive[0]]} arrives first")
     for work in ((0, 1), (1, 0))
     for arrive in ((0, 1), (1, 0))
 ]
