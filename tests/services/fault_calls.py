@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 FAULTS: Final = {
-    "no answer": "is done, and not answered until the hook's time is over",
-    "throttle": "429",
-    "deny": "403",
-    "garbage": "status 200 and a page of HTML",
+    "no answer": "it is done, and no answer comes before the hook's time is over",
+    "throttle": "429, too many requests",
+    "deny": "403, not allowed",
+    "garbage": "200, and a page of HTML",
 }
 """How a request goes wrong. ``no answer`` is the worst kind of a time-out: what was asked for has happened."""
 
-TALK: Final = "(the parties go on talking)"
-"""Nothing is said: a connection goes on."""
+TALK: Final = "(nothing: the meeting goes on)"
+OVER: Final = "(nothing: the call is over)"
 
 Keys = tuple[tuple[str, str], ...]
 
@@ -35,9 +35,9 @@ class WholeCall:
 
     ``request`` is an operation, for the store with the kind of item behind it. ``keys`` are pressed when words are
     heard. ``hears`` is what is said from the fault to the end of the call, all of it. ``then`` are requests that still
-    have to come: clean-up. ``talks``: the call was connected at the fault and goes on; the caller hangs up. ``quiet``:
-    nothing is lost by it, so nobody is told. ``lost``: the reply could not be written down, so the event that comes
-    again is `failed`.
+    have to come: clean-up. ``talks``: the call is connected and goes on, until the caller hangs up. ``over``: the fault
+    happens after that, in clean-up. ``quiet``: nothing is lost by it, so nobody is told. ``lost``: the reply could not
+    be written down, so the event that comes again is `failed`.
     """
 
     flow: str
@@ -46,6 +46,7 @@ class WholeCall:
     keys: Keys = ()
     then: tuple[str, ...] = ()
     talks: bool = False
+    over: bool = False
     quiet: bool = False
     lost: bool = False
     env: dict[str, str] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class WholeCall:
 
 
 BUS: Final = {"MISSED": "arn:aws:events:us-east-1:111122223333:event-bus/calls"}
+STOPPED: Final = ("StopMeetingTranscription", "DeleteMediaPipeline", "DeleteMediaPipeline", "DeleteAttendee")
 SAID_SO: Final = ("That did not work.",)
 
 CALLS: Final = [
@@ -65,6 +67,7 @@ CALLS: Final = [
     WholeCall("who-calls", "PutItem row", BYE, PIN),
     WholeCall("who-calls", "UpdateItem row", BYE, PIN),
     WholeCall("dial-in", "UpdateItem limit", SORRY, DIAL_IN),
+    WholeCall("dial-in", "GetItem limit", SORRY, DIAL_IN),
     WholeCall("voicemail", "UpdateItem row", SORRY, (("For English", "1"), ("four-digit extension", "2101"))),
     WholeCall(
         "voicemail",
@@ -79,10 +82,17 @@ CALLS: Final = [
     WholeCall("dial-in", "GetMeeting", SORRY, DIAL_IN),
     WholeCall("dial-in", "UpdateItem row", SORRY, DIAL_IN),
     WholeCall("dial-in", "CreateAttendee", SORRY, DIAL_IN),
-    WholeCall("dial-in", "DeleteAttendee", (), DIAL_IN, talks=True),
-    WholeCall("dial-in", "ListAttendees", (), DIAL_IN, then=("DeleteAttendee",), talks=True, quiet=True),
+    WholeCall("dial-in", "DeleteAttendee", (), DIAL_IN, talks=True, over=True),
+    WholeCall("dial-in", "ListAttendees", (), DIAL_IN, then=("DeleteAttendee",), talks=True, over=True, quiet=True),
     WholeCall(
-        "dial-in", "DeleteMeeting", (), DIAL_IN, then=("DeleteAttendee", "ListAttendees"), talks=True, quiet=True
+        "dial-in",
+        "DeleteMeeting",
+        (),
+        DIAL_IN,
+        then=("DeleteAttendee", "ListAttendees"),
+        talks=True,
+        over=True,
+        quiet=True,
     ),
     WholeCall("moderated", "GetAttendee", SAID_SO, then=("DeleteAttendee",), talks=True),
     WholeCall("moderated", "UpdateAttendeeCapabilities", SAID_SO, then=("DeleteAttendee",), talks=True),
@@ -103,10 +113,17 @@ CALLS: Final = [
         (),
         then=("DeleteMediaPipeline", "DeleteMediaPipeline", "DeleteAttendee"),
         talks=True,
+        over=True,
     ),
-    WholeCall("on-air", "DeleteMediaPipeline", (), then=("StopMeetingTranscription", "DeleteAttendee"), talks=True),
+    WholeCall("on-air", "GetItem ended", ("You are on air.",), then=STOPPED, talks=True),
+    WholeCall("on-air", "PutItem ended", (), then=STOPPED, talks=True, over=True),
+    WholeCall(
+        "on-air", "DeleteMediaPipeline", (), then=("StopMeetingTranscription", "DeleteAttendee"), talks=True, over=True
+    ),
     # messages, queues, buses
-    WholeCall("voicemail", "SendChannelMessage", (), (("For English", "1"), ("four-digit extension", "2101"))),
+    WholeCall(
+        "voicemail", "SendChannelMessage", (), (("For English", "1"), ("four-digit extension", "2101")), over=True
+    ),
     WholeCall("missed", "SendMessage", BYE),
     WholeCall("missed", "PutEvents", BYE, env=BUS),
     WholeCall("missed", "PutItem memo", BYE, env=BUS),
@@ -119,6 +136,7 @@ CALLS: Final = [
     WholeCall("patient", "Invoke", ("That did not work.", "Goodbye.")),
     # answers that can overlap
     WholeCall("noted", "PutItem journal", ("Noted.",), (("Hello.", "1"),), talks=True),
+    WholeCall("noted", "GetItem journal", ("Noted.",), (("Hello.", "1"),), talks=True),
 ]
 
 PROMPTS: Final = """\
@@ -197,7 +215,7 @@ def _lines() -> Iterator[str]:
     yield f"made, in {len(FAULTS)} ways:"
     yield ""
     for name, what in FAULTS.items():
-        yield f"* **{name}**: the request {what}"
+        yield f"* **{name}**: {what}"
     yield ""
     yield "In all of them the caller hears the same, each event is answered before the service would send it again,"
     yield "nothing is created twice, and what had been made before is cleaned up. `tests/services/test_fault_calls.py`"
@@ -207,7 +225,7 @@ def _lines() -> Iterator[str]:
     yield "| flow | request that goes wrong | the caller hears from then on | clean-up that still runs |"
     yield "|---|---|---|---|"
     for call in CALLS:
-        hears = " ".join(call.hears) or TALK
+        hears = " ".join(call.hears) or (OVER if call.over else TALK)
         then = ", ".join(dict.fromkeys(call.then)) or ""
         request = f"{call.request}" + (" (event bus)" if call.env else "")
         yield f"| {call.flow} | {request} | {hears} | {then} |"

@@ -66,9 +66,9 @@ class Entry(NamedTuple):  # its fields are the layout of the record: a new one n
     """What the journal knows of a call: its newest answer.
 
     ``attributes`` are the saved call, ``actions`` the list that goes with it; both hold tokens where the answer did,
-    and never a secret. ``seen`` are the events handled last: what tells them apart, the ``n`` they started from, and when
-    they came (seconds since 1970). ``raced``: it replaced an answer that was on its way at the same time. ``at``: when
-    it was written.
+    and never a secret. ``seen`` are the events handled last: what tells them apart, the ``n`` they started from, and
+    when they came (seconds since 1970). ``raced``: it replaced an answer that was on its way at the same time. ``at``:
+    when it was written.
     """
 
     n: int
