@@ -26,16 +26,18 @@ from botocore.stub import Stubber
 
 from sma_flows.services.aws.client import Aws
 from sma_flows.services.aws.directory import DynamoDirectory
+from sma_flows.services.aws.journal import DynamoJournal
 from sma_flows.services.aws.limits import DynamoLimits
 from sma_flows.services.aws.memo import DynamoMemo
 from sma_flows.services.aws.table import Table
 from sma_flows.services.digests import Digests
 from sma_flows.services.local.database import Database
 from sma_flows.services.local.directory import LocalDirectory
+from sma_flows.services.local.journal import LocalJournal
 from sma_flows.services.local.limits import LocalLimits
 from sma_flows.services.local.memo import LocalMemo
 from sma_flows.services.local.open import digests_of
-from sma_flows.services.ports import Directory, LimitStore, MemoStore, Meter
+from sma_flows.services.ports import Directory, JournalStore, LimitStore, MemoStore, Meter
 
 DYNALITE: Final = "dynalite@4.0.0"
 FOLDER: Final = Path(__file__).resolve().parents[2] / "build" / "dynalite"
@@ -77,6 +79,7 @@ class Store:
     memo: MemoStore
     limits: LimitStore
     directory: Directory
+    journal: JournalStore
     meter: Meter
 
 
@@ -87,7 +90,12 @@ def open_store(place: Place) -> Store:
         database = Database(place.at)
         digests = digests_of(database, "")
         return Store(
-            place, LocalMemo(database), LocalLimits(database, digests), LocalDirectory(database, digests), meter
+            place,
+            LocalMemo(database),
+            LocalLimits(database, digests),
+            LocalDirectory(database, digests),
+            LocalJournal(database),
+            meter,
         )
     aws, digests = Aws(place.env, meter), Digests(HASH_KEY)
     return Store(
@@ -95,6 +103,7 @@ def open_store(place: Place) -> Store:
         DynamoMemo(Table(aws.api("dynamodb", "records"), place.table)),
         DynamoLimits(Table(aws.api("dynamodb", "limits"), place.table), digests),
         DynamoDirectory(aws.api("dynamodb"), place.table, digests),
+        DynamoJournal(Table(aws.api("dynamodb", "records"), place.table)),
         meter,
     )
 
