@@ -81,7 +81,7 @@ class Crossing:
             use_journal(self.services, journal)
         self.hooks = Hooks(self.services, replies)
         self.waiting: dict[int, Deliver] = {}
-        self.worked: dict[int, tuple[Deliver, Result]] = {}
+        self.worked: dict[int, tuple[Deliver, Result, float]] = {}
         self.results: list[Result] = []
         self.phone = Phone(lambda _event: None, switches={"overlap": "parallel", **(switches or {})}, around=self)
 
@@ -130,13 +130,15 @@ class Crossing:
         event = json.loads(deliver.body)
         result = handle(self.program, event, now=now, services=self.hooks, overlaps=self.services.overlaps)
         assert not result.fault, result.fault
-        self.worked[number] = deliver, result
+        self.worked[number] = deliver, result, self.clock.slept
+        self.clock.slept = 0.0
         self.results.append(result)
         return result
 
     def arrive(self, number: int) -> None:
         """The answer to it reaches the service."""
-        deliver, result = self.worked.pop(number)
+        deliver, result, slept = self.worked.pop(number)
+        self.phone.wait(round(slept * 1000))  # an answer that is held back cannot arrive before
         self.phone.reply(deliver, lambda: result.response)
 
     def delivered(self, event: Input) -> int:

@@ -132,7 +132,7 @@ class Overlaps:
             entry = self._journal.read(event.transaction)
             found = callstate.load(entry.attributes) if entry is not None and entry.n > call.n else None
             if entry is not None and found is not None:
-                if _handled(handling, event, entry, trusted="s" not in found.flags):
+                if _place(handling, event, entry, trusted="s" not in found.flags) is not None:
                     return Step("repeated event", [], found, flow=program.flow(found.revision))
                 call = found
                 handling = handling._replace(before=call.copy())
@@ -188,8 +188,9 @@ def _anew(handling: Handling, event: Invocation, done: Step, entry: Entry) -> tu
     flow = handling.program.flow(call.revision) if call is not None else None
     if call is None or flow is None:
         return done, True
-    if _handled(handling, event, entry, trusted="s" not in call.flags):
-        if entry.seen[-1][0] != _name(event) and not _alike(event, entry.seen[-1][0]):
+    place = _place(handling, event, entry, trusted="s" not in call.flags)
+    if place is not None:
+        if place < len(entry.seen) - 1:  # what it did is in the newer answer
             return Step("repeated event", [], flow=flow), True
         return Step("repeated event", list(entry.actions), call, flow=flow), True
     if "c" in call.flags:
@@ -210,16 +211,16 @@ def _alike(event: Invocation, name: str) -> bool:
     return name.partition(".")[2] == _name(event).partition(".")[2]
 
 
-def _handled(handling: Handling, event: Invocation, entry: Entry, *, trusted: bool) -> bool:
-    """Whether the journal holds the answer to this very event: the service sent it twice, or what was written here
-    was not heard back."""
-    for name, base, began in entry.seen:
+def _place(handling: Handling, event: Invocation, entry: Entry, *, trusted: bool) -> int | None:
+    """Where this very event stands among those that the journal knows to be handled: the service sent it twice, or
+    what was written here was not heard back."""
+    for place, (name, base, began) in enumerate(entry.seen):
         if trusted and name == _name(event):
-            return True
+            return place
         again = handling.now.timestamp() - began >= REPEATED_S
         if base == handling.before.n and again and _alike(event, name):
-            return True
-    return False
+            return place
+    return None
 
 
 def _send_again(handling: Handling, entry: Entry, flow: FlowProgram) -> tuple[Step, bool]:
