@@ -119,9 +119,10 @@ def test_the_service_may_invoke_the_alias_for_this_account_only(template: dict[s
 
 
 def test_what_fails_outside_a_call_is_kept_and_reported(template: dict[str, Any]) -> None:
-    retries = properties(template, "CallRetries")
-    assert retries["DestinationConfig"]["OnFailure"]["Destination"] == ("GetAtt", "DeadLetters.Arn")
-    assert retries["Qualifier"] == properties(template, "CallAlias")["Name"]
+    """The function invokes its own version, for which no setting of the alias holds."""
+    queue = properties(template, "CallFunction")["DeadLetterQueue"]
+    assert queue == {"Type": "SQS", "TargetArn": ("GetAtt", "DeadLetters.Arn")}
+    assert of_type(template, "AWS::Lambda::EventInvokeConfig") == {}
     assert properties(template, "DeadLetterAlarm")["Dimensions"][0]["Value"] == ("GetAtt", "DeadLetters.QueueName")
 
 

@@ -41,7 +41,7 @@ from sma_flows.protocol.actions import goodbye, response
 from sma_flows.runtime.invoke import Result, handle
 from sma_flows.runtime.program import Program
 from sma_flows.services.dispatch import LocalServices, Trouble
-from sma_flows.services.jobs import is_job, work
+from sma_flows.services.jobs import clean_up, is_clean_up, is_job, work
 from sma_flows.services.records import (
     Metric,
     Timed,
@@ -74,6 +74,8 @@ _TROUBLES: Final = (
     ("memo_", "StoreFailures"),
     ("may_repeat", "PossibleRepeats"),
     ("journal", "JournalFailures"),
+    ("cleanup_later", "RetriedCleanUps"),
+    ("cleanup_lost", "LostCleanUps"),
     ("no_timer", "WithoutTimer"),
 )
 _EVENTS: Final = {ev.ACTION_FAILED: "ActionFailures", ev.INVALID_LAMBDA_RESPONSE: "RefusedAnswers"}
@@ -145,17 +147,22 @@ class Handler:
         Raises:
             ServiceError: it cannot be done here, or its result could not be told. Lambda tries again.
         """
-        if self.program is None or self.services.jobs is None:
-            raise ServiceError(self.problem or "nothing is configured that works outside the call")
         started = time.perf_counter()
         try:
-            outcome = work(job, self.program, self.services, self.services.jobs)
+            outcome = self._do(job)
         finally:
             troubles = troubles_of(self.services.take_troubles())
             spent = round((time.perf_counter() - started) * 1000, 2)
             record = {"event": "job", "hook": str(job.get("hook"))[:64], "ms": spent, "troubles": troubles}
             self.records.log(logging.WARNING if troubles else logging.INFO, "job", extra=record)
         return {"outcome": outcome}
+
+    def _do(self, job: Mapping[str, Any]) -> str:
+        if self.program is not None and is_clean_up(job):
+            return clean_up(job, self.program, self.services)
+        if self.program is None or self.services.jobs is None:
+            raise ServiceError(self.problem or "nothing is configured that works outside the call")
+        return work(job, self.program, self.services, self.services.jobs)
 
     def _work(self, event: object) -> Result:
         if self.program is None:

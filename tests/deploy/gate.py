@@ -21,6 +21,7 @@ from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
 ACCOUNT, REGION, TABLE = "111122223333", "us-east-1", "line-store"
+FUNCTION = "line-function"
 CHANNEL = f"arn:aws:chime:{REGION}:{ACCOUNT}:app-instance/i/channel/c"
 BEARER = f"arn:aws:chime:{REGION}:{ACCOUNT}:app-instance/i/bot/b"
 KNOWN = {"AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": ACCOUNT}
@@ -31,6 +32,7 @@ ENV = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_REGION": REGION,
+    "AWS_LAMBDA_FUNCTION_NAME": FUNCTION,
     "TEAM_CHANNEL": CHANNEL,
     "TEAM_BOT": BEARER,
 }
@@ -54,6 +56,7 @@ class Gate:
         self.policy = policy
         self.asked: list[Request] = []
         self.denied: list[Request] = []
+        self.down: set[str] = set()  # operations that fail
         self._attendees: dict[str, dict[str, str]] = {}
         self._meetings: dict[str, dict[str, str]] = {}
 
@@ -91,6 +94,7 @@ class Gate:
     def _answer(self, request: Any, event_name: str, **_: Any) -> AWSResponse | None:
         operation = event_name.rpartition(".")[2]
         url, values = urlsplit(request.url), json.loads(request.body or b"{}")
+        operation = operation.partition("?")[0]
         service = url.hostname or ""
         needed = list(self._needed(operation, service, url, values))
         self.asked += needed
@@ -98,6 +102,8 @@ class Gate:
         if refused:
             self.denied += refused
             return _reply(request.url, 403, {"__type": "AccessDeniedException"}, "AccessDeniedException")
+        if operation in self.down:
+            return _reply(request.url, 500, {}, "ServiceFailureException")
         if service.startswith("dynamodb"):
             return None  # moto's
         status, body = self._chime(operation, url, values)
@@ -106,6 +112,10 @@ class Gate:
     def _needed(self, operation: str, service: str, url: Any, values: dict[str, Any]) -> Iterator[Request]:
         if service.startswith("dynamodb"):
             yield f"dynamodb:{operation}", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{values['TableName']}"
+            return
+        if operation == "Invoke":
+            version = url.query.partition("Qualifier=")[2].replace("%24", "$")
+            yield "lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{FUNCTION}:{version}"
             return
         meeting = re.match(r"/meetings/([^/?]+)", url.path)
         if operation == "SendChannelMessage":
@@ -139,6 +149,8 @@ class Gate:
             case "DeleteMeeting":
                 del self._meetings[thing]
                 return 204, {}
+            case "Invoke":
+                return 202, {}
             case "SendChannelMessage":
                 return 201, {"MessageId": "m"}
             case _:

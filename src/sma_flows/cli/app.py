@@ -31,6 +31,7 @@ COMMANDS: Final = (
     "build",
     "runtime",
     "rollout",
+    "redo",
 )
 """In the order of work: write, understand, look, try."""
 

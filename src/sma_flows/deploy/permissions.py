@@ -21,6 +21,7 @@ __all__ = [
     "ENDED",
     "JOBS",
     "JOURNAL",
+    "LATER",
     "LIMITS",
     "MEETING",
     "MEMO",
@@ -71,6 +72,9 @@ JOBS: Final[tuple[Grant, ...]] = (
     ("chime:UpdateSipMediaApplicationCall", CALLS),
 )
 """Work that goes on outside of a call: the function invokes itself, and tells the result by an update."""
+
+LATER: Final[tuple[Grant, ...]] = (("lambda:InvokeFunction", SELF),)
+"""Clean-up that failed is tried again: the function invokes itself."""
 
 TRACES: Final[tuple[Grant, ...]] = (("xray:PutTelemetryRecords", ANY), ("xray:PutTraceSegments", ANY))
 """What traces need, where they are switched on."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 from sma_flows.deploy import permissions as p
 from sma_flows.hooks.builtin import BUILTINS
 from sma_flows.plan import FlowPlan, Plan
+from sma_flows.services.needs import cleans_up
 
 __all__ = ["Policy", "Reason", "Statement", "Value", "policy_of"]
 
@@ -128,7 +129,8 @@ class _Draft:
                 yield action, kind, (f"{ARN}:chime:{HERE}:sma/*",), ""
             case p.SELF:
                 function = self.env.get(SELF, Value(f"${{{SELF}}}")).text
-                yield action, kind, (f"{ARN}:lambda:{HERE}:function:{function}",), ""
+                # with a qualifier: the function invokes its own version
+                yield action, kind, (f"{ARN}:lambda:{HERE}:function:{function}:*",), ""
             case p.STORE:
                 yield from self._store(action)
             case p.TABLE:
@@ -234,6 +236,8 @@ def _flow(draft: _Draft, flow: FlowPlan) -> None:
     journal = draft.env.get("SMA_FLOWS_JOURNAL")
     if flow.get("overlap") and (journal is None or journal.text != "off"):
         draft.add(p.JOURNAL, name, f"answers can overlap at {', '.join(repr(each) for each in flow['overlap'])}")
+    if cleans_up(flow) and draft.serves("jobs"):
+        draft.add(p.LATER, name, "clean-up that failed is tried again")
     for state_name, state in flow["states"].items():
         if any(limit.get("per") != "call" for limit in state.get("limits", ())):
             draft.add(p.LIMITS, name, f"limits of '{state_name}' over several calls")

@@ -82,7 +82,8 @@ class Ask(NamedTuple):
     ticket) or one of ``meetings.attend`` (meeting) -> attendee, token; ``meetings.leave`` (meeting,
     attendee); ``meetings.roster`` (meeting) -> attendees; ``call.ended``: note that this call is over, for a hook that
     is still at work (decision 23). ``token`` is the same for every repetition of the same effect, and
-    different for every other (decision 16); 26 lower-case letters and digits.
+    different for every other (decision 16); 26 lower-case letters and digits. ``later``: a piece of clean-up that may
+    be tried again outside the call when it fails; its arguments are nobody's secret and no token.
     """
 
     port: str
@@ -96,6 +97,7 @@ class Ask(NamedTuple):
     limits: tuple[LimitUse, ...] = ()
     hook: Mapping[str, Any] = NOTHING
     cleanup: bool = False
+    later: bool = False
 
 
 class ServiceReply(NamedTuple):

@@ -98,7 +98,7 @@ def clean_up(frame: Frame) -> Step:
 
 
 def _leave(pair: tuple[str, str], position: str) -> Callable[[Frame], bool]:
-    return lambda frame: _ask_end(frame, "meetings.leave", "leave", pair, {}, position)
+    return lambda frame: _ask_end(frame, "meetings.leave", "leave", pair, {}, position, later=True)
 
 
 def _end_hook(item: Mapping[str, Any], position: str, flow: FlowProgram) -> Callable[[Frame], bool]:
@@ -111,12 +111,22 @@ def _end_hook(item: Mapping[str, Any], position: str, flow: FlowProgram) -> Call
         hook = flow.hooks.get(item["hook"])
         if hook is None:
             return False
-        return _ask_end(frame, "hook", item["hook"], tuple([arg(frame) for arg in args]), hook, position)
+        later = not flow.shows_token(item.get("args", ()))
+        return _ask_end(frame, "hook", item["hook"], tuple([arg(frame) for arg in args]), hook, position, later=later)
 
     return ask
 
 
-def _ask_end(frame: Frame, port: str, name: str, args: tuple[Any, ...], hook: Mapping[str, Any], position: str) -> bool:
+def _ask_end(
+    frame: Frame,
+    port: str,
+    name: str,
+    args: tuple[Any, ...],
+    hook: Mapping[str, Any],
+    position: str,
+    *,
+    later: bool = False,
+) -> bool:
     frame.ask = Ask(
         port=port,
         name=name,
@@ -128,6 +138,7 @@ def _ask_end(frame: Frame, port: str, name: str, args: tuple[Any, ...], hook: Ma
         revision=frame.flow.revision,
         hook=hook,
         cleanup=True,
+        later=later,
     )
     return True
 

@@ -166,7 +166,7 @@ class Work:
 
     def _perform(self, ask: Ask) -> ServiceReply:
         reply = FAILED
-        if time.monotonic() < self._deadline:
+        if time.monotonic() < self._deadline or ask.later:  # what there is no time for is handed on
             with suppress(ServiceError):
                 reply = self._services.perform(ask, self._deadline)
         self.asks.append(ask)

@@ -183,6 +183,14 @@ class FlowProgram:
             return lambda f: None if value(f) is None else Secret(show(value(f)))
         return value
 
+    def shows_token(self, expr: object) -> bool:
+        """Whether an expression reads a variable that must not be shown: a secret, or a system's token."""
+        if isinstance(expr, list | tuple):
+            if len(expr) > 1 and expr[0] == "var" and (expr[1] in self.tokens or expr[1] in self.secrets):
+                return True
+            return any(self.shows_token(each) for each in expr)
+        return False
+
     def assign(self, frame: Frame, variable: str, value: object) -> None:
         """Set a variable; a value that is not of its type leaves it unset."""
         kind = self.types.get(variable)

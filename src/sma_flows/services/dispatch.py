@@ -29,7 +29,7 @@ from sma_flows.hooks import Call, Reply
 from sma_flows.runtime.ask import FAILED, Secret, ServiceReply
 from sma_flows.services.budget import BudgetSpentError, can_stop, run_within
 from sma_flows.services.builtins import as_text, asked, need, run_builtin, setting
-from sma_flows.services.jobs import START_S, job_of
+from sma_flows.services.jobs import START_S, clean_up_of, job_of
 from sma_flows.services.outbound import Outbound
 from sma_flows.services.ports import Meter, Ports, SystemClock
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sma_flows.hooks.services import CallServices
     from sma_flows.runtime.ask import Ask, LimitUse
     from sma_flows.runtime.overlap import Overlaps
-    from sma_flows.services.jobs import Jobs
+    from sma_flows.services.jobs import Jobs, Later
     from sma_flows.services.ports import Clock, LimitStore, MemoStore
 
 LEASE_EXTRA_S: Final = 1.0
@@ -66,8 +66,9 @@ class Trouble:
     """Something that went wrong and was answered with ``failed``, or that somebody should know of.
 
     ``reason`` is one of ``hook_missing``, ``hook_raised``, ``hook_late``, ``hook_reply`` (undeclared or unusable),
-    ``port``, ``store``, ``memo_lost``, ``memo_busy``, ``memo_unwritten``, ``may_repeat``, ``no_timer``, ``journal``.
-    ``what`` is the hook or port; ``detail`` a kind of exception and a place in a file.
+    ``port``, ``store``, ``memo_lost``, ``memo_busy``, ``memo_unwritten``, ``may_repeat``, ``no_timer``, ``journal``,
+    ``cleanup_later`` (it will be tried again), ``cleanup_lost`` (it will not). ``what`` is the hook or port; ``detail``
+    a kind of exception and a place in a file.
     """
 
     reason: str
@@ -93,6 +94,7 @@ class LocalServices:
     limits: LimitStore | None = None
     jobs: Jobs | None = None
     overlaps: Overlaps | None = None
+    later: Later | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     outbound: Outbound = field(default_factory=Outbound)
     clock: Clock = field(default_factory=SystemClock)
@@ -107,6 +109,23 @@ class LocalServices:
 
     def perform(self, ask: Ask, deadline: float) -> ServiceReply:
         """Do *ask* before the ``time.monotonic()`` value *deadline*."""
+        reply = self._perform(ask, deadline)
+        if ask.later and reply.outcome == "failed":
+            self._hand_over(ask)
+        return reply
+
+    def _hand_over(self, ask: Ask) -> None:
+        """A piece of clean-up has failed, and nobody is on the line who could wait for another try."""
+        try:
+            if self.later is None:
+                raise ServiceError("nothing is configured that works outside the call")
+            self.later.hand_over(clean_up_of(ask), ask.token, START_S)
+        except ServiceError as error:
+            self._trouble("cleanup_lost", ask, type(error).__name__)
+        else:
+            self._trouble("cleanup_later", ask)
+
+    def _perform(self, ask: Ask, deadline: float) -> ServiceReply:
         deadline = min(deadline, self.clock.monotonic() + ask.budget_ms / 1000)
         try:
             if ask.port == "call.ended":

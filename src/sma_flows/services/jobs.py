@@ -1,7 +1,11 @@
-"""Work outside the call: a long hook is started, works in an invocation of its own, and tells its result by an update.
+"""Work outside the call: long hooks, and clean-up that failed.
 
-A job is plain JSON and holds no secret: the compiler refuses secret arguments and results of long hooks. The update
-carries the ticket of the start, so that a result that comes late, twice, or for another call is answered with nothing.
+A long hook is started, works in an invocation of its own, and tells its result by an update, which carries the ticket
+of the start, so that a result that comes late, twice, or for another call is answered with nothing. A piece of clean-up
+that failed is tried again with the effect token that it had in the call (docs/decisions/0081).
+
+A job is plain JSON and holds no secret: the compiler refuses secret arguments of long hooks and of clean-up, and a
+piece of clean-up that was given a token is not handed over (:attr:`~sma_flows.runtime.ask.Ask.later`).
 """
 
 from __future__ import annotations
@@ -72,6 +76,81 @@ def job_of(ask: Ask) -> dict[str, Any]:
     if len(json.dumps(job)) > MOST_BYTES:
         raise ServiceError("the arguments of a long hook are too large")
     return job
+
+
+class Later(Protocol):
+    """Where clean-up that failed is handed over, to be tried again outside the call."""
+
+    def hand_over(self, job: Mapping[str, Any], token: str, timeout_s: float) -> None:
+        """Keep *job* and try it again; the same *token* is the same job.
+
+        Raises:
+            ServiceError: it could not be handed over.
+        """
+        ...
+
+
+def clean_up_of(ask: Ask) -> dict[str, Any]:
+    """The job that tries a piece of clean-up again.
+
+    Raises:
+        ServiceError: its arguments cannot be written down, or are too large.
+    """
+    job = {
+        JOB: VERSION,
+        "clean_up": ask.port,
+        "revision": ask.revision,
+        "hook": ask.name,
+        "args": list(ask.args),
+        "token": ask.token,
+        "call": list(ask.call),
+    }
+    try:
+        size = len(json.dumps(job))
+    except (TypeError, ValueError):
+        raise ServiceError("the arguments of a clean-up are not plain") from None
+    if size > MOST_BYTES:
+        raise ServiceError("the arguments of a clean-up are too large")
+    return job
+
+
+def clean_up_in(job: Mapping[str, Any], program: Program) -> Ask:
+    """The piece of clean-up that a job stands for, with the token that it had in the call.
+
+    Raises:
+        ServiceError: no such job, revision or hook.
+    """
+    try:
+        port, name = str(job["clean_up"]), str(job["hook"])
+        flow = program.flow(job["revision"])
+        if flow is None or job[JOB] != VERSION or port not in ("hook", "meetings.leave"):
+            raise KeyError(port)
+        hook = flow.hooks[name] if port == "hook" else {}
+        call, args, token = CallInfo(*job["call"]), tuple(job["args"]), str(job["token"])
+    except (KeyError, TypeError):
+        raise ServiceError("a job that nobody here can do") from None
+    effect = hook.get("effect", "once") if hook else "repeatable"
+    budget = hook.get("budget", 2000) if hook else 2000
+    return Ask(port, name, args, token, effect, budget, call, flow.revision, hook=hook, cleanup=True)
+
+
+def is_clean_up(job: Mapping[str, Any]) -> bool:
+    """Whether a job is a piece of clean-up."""
+    return "clean_up" in job
+
+
+def clean_up(job: Mapping[str, Any], program: Program, services: Services) -> str:
+    """Try a piece of clean-up again; its outcome.
+
+    Raises:
+        ServiceError: nobody here can do it, or it has failed once more. Lambda then tries again, and keeps it in the
+            dead letters after that; what works at most once is not done twice.
+    """
+    ask = clean_up_in(job, program)
+    reply = services.perform(ask, time.monotonic() + ask.budget_ms / 1000)
+    if reply.outcome == "failed":
+        raise ServiceError(f"clean-up failed again: {ask.name}")
+    return reply.outcome
 
 
 def is_job(event: object) -> bool:

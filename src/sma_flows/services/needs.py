@@ -85,6 +85,15 @@ def _needs(flow: FlowPlan) -> Iterator[Need]:
             yield Need("secrets", name, f"looks up a secret in '{state_name}'")
 
 
+def cleans_up(flow: FlowPlan) -> bool:
+    """Whether the calls of a flow leave something behind that has to be cleaned up."""
+    return (
+        bool(flow.get("cleanup"))
+        or any(hook.get("undo") for hook in flow.get("hooks", {}).values())
+        or any(state.get("do") == "join_meeting" and "token" not in state for state in flow["states"].values())
+    )
+
+
 def _use(flow: str, builtin: str, settings: Mapping[str, Any], *, own: bool) -> Need:
     return Need(builtin.partition(".")[0], flow, f"uses '{builtin}'", builtin, settings, own)
 

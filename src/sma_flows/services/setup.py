@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.errors import PlanError, ServiceError
 from sma_flows.services.dispatch import LocalServices
-from sma_flows.services.needs import HASH_KEY, Wanted, needs_of
+from sma_flows.services.needs import HASH_KEY, Wanted, cleans_up, needs_of
 from sma_flows.services.outbound import Outbound
 
 if TYPE_CHECKING:
@@ -79,7 +79,32 @@ def open_services(plan: Plan, env: Mapping[str, str], plan_file: Path, default_s
             open_aws(services, wanted, env)
         except ServiceError as error:
             raise PlanError(str(error)) from None
+    if wanted.in_lambda and wanted.who("jobs") == "aws" and _cleans_up(plan):
+        services.later = _Later(services, env)
     return Opened(services, plan, tuple(warnings))
+
+
+class _Later:
+    """See :class:`~sma_flows.services.jobs.Later`: AWS, loaded when a clean-up has failed and not before."""
+
+    def __init__(self, services: LocalServices, env: Mapping[str, str]) -> None:
+        self._services = services
+        self._env = env
+
+    def hand_over(self, job: Mapping[str, Any], token: str, timeout_s: float) -> None:
+        """Let the function invoke itself."""
+        from sma_flows.services.aws.client import Aws
+        from sma_flows.services.aws.jobs import AwsLater
+
+        aws = Aws(self._env, self._services.meter, self._services.clock)
+        function = self._env["AWS_LAMBDA_FUNCTION_NAME"]
+        self._services.later = AwsLater(aws, function, self._env.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"))
+        self._services.later.hand_over(job, token, timeout_s)
+
+
+def _cleans_up(plan: Plan) -> bool:
+    """Whether calls leave something behind that has to be cleaned up."""
+    return any(cleans_up(flow) for flow in plan.revisions.values())
 
 
 def hook_roots(env: Mapping[str, str], plan_file: Path) -> list[Path]:

@@ -116,6 +116,7 @@ class RunNode(Node):
             revision=self.flow.revision,
             hook=hook,
             cleanup=True,
+            later=not self.flow.shows_token(undo.get("args", ())),
         )
 
 

@@ -11,8 +11,43 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from sma_flows.services.aws.client import Api
+    from sma_flows.services.aws.client import Api, Aws
     from sma_flows.services.ports import Calls
+
+
+def invoke_later(api: Api, function: str, version: str, job: Mapping[str, Any], timeout_s: float) -> None:
+    """Invoke *version* of *function* with *job*, and do not wait for it.
+
+    Raises:
+        ServiceError: AWS did not take it.
+    """
+    answer = api.call(
+        "invoke",
+        timeout_s,
+        attempts=1,
+        FunctionName=function,
+        Qualifier=version,
+        InvocationType="Event",
+        Payload=json.dumps(dict(job)).encode(),
+    )
+    if answer.get("StatusCode") != 202:
+        raise ServiceError("invoke: the job was not taken")
+
+
+class AwsLater:
+    """See :class:`~sma_flows.services.jobs.Later`: the function invokes itself, Lambda tries twice more, then keeps it.
+
+    The client is made when it is needed first: that is after a call has ended, and most calls never need it.
+    """
+
+    def __init__(self, aws: Aws, function: str, version: str) -> None:
+        self._aws = aws
+        self._function = function
+        self._version = version
+
+    def hand_over(self, job: Mapping[str, Any], token: str, timeout_s: float) -> None:
+        """Invoke the function with *job*. Handed over twice, it is done twice with one token."""
+        invoke_later(self._aws.api("lambda"), self._function, self._version, job, timeout_s)
 
 
 class AwsJobs:
@@ -29,17 +64,7 @@ class AwsJobs:
 
     def start(self, job: Mapping[str, Any], timeout_s: float) -> None:
         """Invoke the function with *job* and do not wait for it. One attempt: a second one could be a second job."""
-        answer = self._api.call(
-            "invoke",
-            timeout_s,
-            attempts=1,
-            FunctionName=self._function,
-            Qualifier=self._version,
-            InvocationType="Event",
-            Payload=json.dumps(dict(job)).encode(),
-        )
-        if answer.get("StatusCode") != 202:
-            raise ServiceError("invoke: the job was not taken")
+        invoke_later(self._api, self._function, self._version, job, timeout_s)
 
     def report(self, application: str, call: str, arguments: Mapping[str, str], timeout_s: float) -> None:
         """Update the call; that it is over is no error."""

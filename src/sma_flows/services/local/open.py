@@ -14,6 +14,7 @@ from sma_flows.services.local.memo import LocalMemo
 from sma_flows.services.local.outbox import (
     LocalCalls,
     LocalChannel,
+    LocalLater,
     LocalOutbox,
     LocalPipelines,
     LocalQueue,
@@ -41,6 +42,7 @@ def use_file(services: LocalServices, database: Database, key: str = "") -> None
     services.memo = LocalMemo(database)
     services.limits = LocalLimits(database, digests)
     outbox = LocalOutbox(database)
+    services.later = LocalLater(outbox)
     services.ports = Ports(
         directory=LocalDirectory(database, digests),
         meetings=LocalMeetings(database),

@@ -28,11 +28,37 @@ class LocalOutbox:
                 (kind, token, json.dumps(dict(payload)), now),
             )
 
+    def take_back(self, kind: str, token: str, timeout_s: float) -> None:
+        """Keep the item no longer."""
+        with self._database.change(timeout_s) as store:
+            store.execute("DELETE FROM outbox WHERE kind = ? AND token = ?", (kind, token))
+
     def sent(self, kind: str = "", timeout_s: float = 1.0) -> list[dict[str, Any]]:
         """What was sent, oldest first: ``{"kind", "token", "payload"}``; of one kind or of all."""
         query = "SELECT kind, token, payload FROM outbox WHERE ? IN ('', kind) ORDER BY place"
         rows = self._database.rows(query, (kind,), timeout_s)
         return [{"kind": row[0], "token": row[1], "payload": json.loads(row[2])} for row in rows]
+
+
+class LocalLater:
+    """See :class:`~sma_flows.services.jobs.Later`: what failed is kept until `sma-flows redo` tries it again."""
+
+    KIND = "clean_up"
+
+    def __init__(self, outbox: LocalOutbox) -> None:
+        self._outbox = outbox
+
+    def hand_over(self, job: Mapping[str, Any], token: str, timeout_s: float) -> None:
+        """Keep *job*, once for each token."""
+        self._outbox.send(self.KIND, token, job, 0.0, timeout_s)
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """The jobs that wait, oldest first."""
+        return [item["payload"] for item in self._outbox.sent(self.KIND)]
+
+    def done(self, token: str) -> None:
+        """The job with this token needs no other try."""
+        self._outbox.take_back(self.KIND, token, 1.0)
 
 
 class LocalCalls:
