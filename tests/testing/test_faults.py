@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from sma_flows.testing.reach import acting, ways_of
 from sma_flows.testing.targets import Target, Turn
 
 from .test_fuzz import ENV, EVERYTHING, FLOWS, ROOT
+
+SCENARIOS = ROOT / "tests" / "scenarios"
 
 MOVERS = """\
 sma_flow: 1
@@ -122,6 +125,18 @@ def test_the_matrix_of_a_flow_is_green(path: Path) -> None:
     assert matrix.calls > 100
     for state in set(matrix.states) - set(matrix.silent):
         assert any(matrix.cells[state, column].calls for column in COLUMNS), state
+
+
+@pytest.mark.parametrize("name", ["A23", "A28"])
+def test_calls_that_are_told_two_things_at_a_time_are_sound(name: str) -> None:
+    """The scenarios whose answers can overlap, with the journal that a store gives them."""
+    path = SCENARIOS / name / "flow.yaml"
+    env = {name: "+12065550150" for name in re.findall(r"env\.([A-Z_]+)", path.read_text())}
+    lab = Lab(path, env={"PROMPTS": "example-prompts", **env}, watched=True)
+    assert lab.flow["overlap"]
+    matrix = fault_matrix(lab)
+    assert [f"{cell.state}: {cell.column}: {one.violation}" for cell in matrix.red for one in cell.red] == []
+    assert sum(cell.calls for (_, column), cell in matrix.cells.items() if column == "overlap") >= 10
 
 
 def test_every_kind_of_fault_is_brought_about_where_it_can_be(flow: Callable[..., Lab]) -> None:

@@ -49,7 +49,8 @@ MOVING: Final = frozenset(
 """Events that move a call which has begun."""
 
 HOLD_S: Final = 0.3
-"""So long the answer of a loser is held back after the winner has written his own: it shall arrive behind it."""
+"""So long the answer of a loser is held back after it was written: it shall arrive behind the winner's. Who comes
+earlier than that after it was written knows that it has not arrived yet."""
 
 REPEATED_S: Final = 4.5
 """Two events alike, begun so far apart from the same saved call, are one that the service sent again (after five
@@ -94,8 +95,8 @@ class Journal(Protocol):
         """The newest answer of *call*; None if there is none, or the journal cannot be used."""
         ...
 
-    def hold_back(self, until: float) -> None:
-        """Wait until so many seconds since 1970, if the answer has time for that."""
+    def hold_back(self, seconds: float) -> None:
+        """Wait so long before the answer is given."""
         ...
 
 
@@ -141,7 +142,7 @@ class Overlaps:
     def _settle(self, handling: Handling, event: Invocation, done: Step) -> Step:
         """*done*, or what has to be answered instead because another answer was written meanwhile."""
         transaction = event.transaction
-        held = 0.0
+        raced = False
         known: tuple[tuple[str, int, float], ...] = ()
         for _ in range(TRIES):
             if done.call is None:
@@ -152,13 +153,13 @@ class Overlaps:
                 if entry is None or entry.n <= handling.before.n:
                     return done
             else:
-                mine = _entry(handling, event, done, known, raced=held > 0)
+                mine = _entry(handling, event, done, known, raced=raced)
                 entry = self._journal.write(transaction, mine)
                 if entry is None:
-                    if held and event.anybody:
-                        self._journal.hold_back(held)
+                    if raced and event.anybody:
+                        self._journal.hold_back(HOLD_S)
                     return done
-                held = entry.at + HOLD_S
+                raced = True
             known = entry.seen
             done, final = _anew(handling, event, done, entry)
             if final:

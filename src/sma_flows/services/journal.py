@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from sma_flows.errors import ServiceError
-from sma_flows.runtime.overlap import HOLD_S, Entry, Overlaps
+from sma_flows.runtime.overlap import Entry, Overlaps
 from sma_flows.services.dispatch import Trouble
 
 if TYPE_CHECKING:
@@ -47,11 +47,9 @@ class StoredJournal:
             self._services.troubles.append(Trouble("journal", "read", type(error).__name__))
             return None
 
-    def hold_back(self, until: float) -> None:
-        """Wait until *until*; never longer than it takes an answer to arrive."""
-        seconds = until - self._services.clock.now()
-        if seconds > 0:
-            self._services.clock.sleep(min(seconds, HOLD_S))
+    def hold_back(self, seconds: float) -> None:
+        """Wait so long before the answer is given."""
+        self._services.clock.sleep(seconds)
 
 
 def use_journal(services: LocalServices, store: JournalStore) -> None:

@@ -45,16 +45,18 @@ class CallClock(SystemClock):
 
     def __init__(self, at: datetime) -> None:
         self.at = at
+        self.slept = self.worked = 0.0
         self._began = super().monotonic()
 
     def set(self, at: datetime) -> None:
         """Another event comes."""
         self.at = at
+        self.slept = self.worked = 0.0
         self._began = super().monotonic()
 
     def now(self) -> float:
-        """Seconds since 1970, as the script says."""
-        return self.at.timestamp()
+        """Seconds since 1970, as the script says, and what hooks have worked since."""
+        return self.at.timestamp() + self.worked
 
     def monotonic(self) -> float:
         """When this answer began."""
@@ -63,6 +65,7 @@ class CallClock(SystemClock):
     def sleep(self, seconds: float) -> None:
         """Let time pass without waiting."""
         self._began += seconds
+        self.slept += seconds
 
 
 def _at_once(_seconds: float, function: Callable[[], ServiceReply]) -> ServiceReply:
@@ -142,6 +145,7 @@ class World:
         reply = self.perform(work, time.monotonic() + work.budget_ms / 1000)
         self.later.append((self.spent_ms, result_of(ask.token, reply)))
         self.spent_ms = spent
+        self.clock.worked = spent / 1000
         return ServiceReply("done")
 
     def _scripted(self, ask: Ask, name: str, deadline: float) -> ServiceReply:
@@ -160,6 +164,7 @@ class World:
         inside = not ask.hook.get("long")  # a long hook has time of its own
         allowed = max(0, min(ask.budget_ms, round(ANSWER_S * 1000) - self.spent_ms) if inside else ask.budget_ms)
         self.spent_ms += min(allowed, turn.after_ms)
+        self.clock.worked = self.spent_ms / 1000
         return turn.after_ms <= allowed
 
     def _counted(self, ask: Ask) -> Callable[..., object]:

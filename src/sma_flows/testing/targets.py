@@ -132,7 +132,7 @@ class InProcess:
             result.asks,
             result.values,
             result.fault,
-            world.spent_ms,
+            world.spent_ms + round(world.clock.slept * 1000),
             trail,
             tuple(world.later),
         )
