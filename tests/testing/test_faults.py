@@ -131,7 +131,7 @@ def test_the_matrix_of_a_flow_is_green(path: Path) -> None:
 def test_calls_that_are_told_two_things_at_a_time_are_sound(name: str) -> None:
     """The scenarios whose answers can overlap, with the journal that a store gives them."""
     path = SCENARIOS / name / "flow.yaml"
-    env = {name: "+12065550150" for name in re.findall(r"env\.([A-Z_]+)", path.read_text())}
+    env = dict.fromkeys(re.findall(r"env\.([A-Z_]+)", path.read_text()), "+12065550150")
     lab = Lab(path, env={"PROMPTS": "example-prompts", **env}, watched=True)
     assert lab.flow["overlap"]
     matrix = fault_matrix(lab)
