@@ -131,6 +131,8 @@ class HandlerEngine:
 class _Dispatched:
     """The part of the services that the handler itself uses, beside ``perform``."""
 
+    overlaps = None
+
     def __init__(self, services: StubServices) -> None:
         self.perform = services.perform
 
