@@ -48,7 +48,7 @@ class _GoneError(Exception):
         self.code = code
 
 
-@dataclass
+@dataclass(eq=False)
 class _Client:
     """One WebSocket: ``name`` is its connection in the meeting, ``roster`` what it was told of the others."""
 
@@ -79,6 +79,7 @@ class Signalling:
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
         self._count = itertools.count(1)
+        self._clients: set[_Client] = set()
         self._muted: dict[str, bool] = {}
         self._do: Final = {
             Type.JOIN: self._join,
@@ -97,6 +98,7 @@ class Signalling:
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         client = _Client(path.group(1), offered[1], f"{BROWSER}{next(self._count)}", receive, send)
+        self._clients.add(client)
         unwatch = self._plane.meetings.watch(client.told(asyncio.get_running_loop()))
         try:
             await self._talk(client)
@@ -105,6 +107,7 @@ class Signalling:
                 await send({"type": "websocket.close", "code": gone.code})
         finally:
             unwatch()
+            self._clients.remove(client)
             self._muted.pop(client.name, None)
             await asyncio.shield(_aside(self._out, client))
             if client.peer is not None:
@@ -168,12 +171,16 @@ class Signalling:
         answer = await client.peer.answer(frame.sub.sdpOffer)
         await self._say(client, Type.SUBSCRIBE_ACK, suback={"duplex": 3, "sdpAnswer": answer})
         client.subscribed = True
-        self._muted[client.name] = frame.sub.audioMuted
-        client.changed.set()
+        self._mutes(client, muted=frame.sub.audioMuted)
 
     async def _mute(self, client: _Client, frame: Any) -> None:
-        self._muted[client.name] = frame.audioControl.muted
-        client.changed.set()
+        self._mutes(client, muted=frame.audioControl.muted)
+
+    def _mutes(self, client: _Client, *, muted: bool) -> None:
+        self._muted[client.name] = muted
+        for each in self._clients:
+            if each.meeting == client.meeting:
+                each.changed.set()
 
     async def _pong(self, client: _Client, frame: Any) -> None:
         if frame.pingPong.type == Ping.PING:
