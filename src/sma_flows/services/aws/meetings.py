@@ -20,7 +20,7 @@ from sma_flows.services.aws.client import AwsError, text_at
 from sma_flows.services.ports import Attendee
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sma_flows.services.aws.client import Api
     from sma_flows.services.ports import Directory
@@ -155,6 +155,13 @@ class AwsMeetings:
         meeting = self._known(name, until)
         if meeting:
             self._api.call("delete_meeting", until - self._api.clock.monotonic(), gone=GONE, MeetingId=meeting)
+
+    def show(self, meeting: str, timeout_s: float) -> Mapping[str, Any]:
+        """The meeting as GetMeeting shows it: with the addresses that a client connects to."""
+        found = self._api.call("get_meeting", timeout_s, MeetingId=meeting).get("Meeting")
+        if not isinstance(found, dict) or not text_at(found, "MeetingId"):
+            raise ServiceError("get_meeting gave no meeting")
+        return found
 
     def _alive(self, meeting: str, until: float) -> bool:
         left = until - self._api.clock.monotonic()
