@@ -107,7 +107,6 @@ class SimulatedMeetings:
         if known is not None:
             self._do(lambda now: self._meetings.delete(known, now))
 
-
     def show(self, meeting: str, timeout_s: float) -> Mapping[str, Any]:  # noqa: ARG002
         """The meeting without any addresses."""
         made = self._do(lambda now: self._meetings.get(meeting, now))

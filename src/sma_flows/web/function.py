@@ -40,6 +40,7 @@ NEEDS: Final = (
 )
 """What is opened: as for a flow that uses these."""
 
+SERVICE: Final = "sma-flows"
 ROUTES: Final = frozenset({"POST /calls", "GET /calls/{call}", "DELETE /calls/{call}", "POST /calls/{call}/keys"})
 
 
@@ -66,21 +67,48 @@ def open_calls(
 
 
 class Function:
-    """One loaded plan, and the services around it, ready for requests."""
+    """One execution environment: a loaded plan and the services around it, for one request at a time."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
-        service = env.get("POWERTOOLS_SERVICE_NAME") or "sma-flows"
-        self.logger = Logger(service=service, location=None)
-        self.records = logging.getLogger(service)
-        self._calls: WebCalls | None = None
-        self._meter = Meter()
+    def __init__(self, calls: WebCalls | None = None, meter: Meter | None = None, service: str = SERVICE) -> None:
+        Logger(service=service, location=None)
+        self.records = logging.getLogger(service)  # the logger behind it, with all that logging can do
+        self._calls = calls
+        self._meter = meter or Meter()
+        self.api = Api(calls)
+
+    @classmethod
+    def on(cls, plan: Plan, env: Mapping[str, str], default_store: str = "", clock: Clock | None = None) -> Function:
+        """The function for *plan* in *env*.
+
+        Raises:
+            PlanError: as :func:`open_calls`.
+        """
+        calls, meter = open_calls(plan, env, default_store, clock)
+        return cls(calls, meter, env.get("POWERTOOLS_SERVICE_NAME") or SERVICE)
+
+    @classmethod
+    def started(cls, env: Mapping[str, str]) -> Function:
+        """The function as Lambda starts it; one that cannot work says so in the log, and to every request."""
         path = env.get("SMA_FLOWS_PLAN")
-        if path:
-            try:
-                self._calls, self._meter = open_calls(Plan.read(Path(path)), env)
-            except PlanError as error:
-                self.logger.critical("click-to-call cannot be used", reason=str(error))
-        self.api = Api(self._calls)
+        if not path:
+            return cls()
+        try:
+            return cls.on(Plan.read(Path(path)), env)
+        except PlanError as error:
+            broken = cls(service=env.get("POWERTOOLS_SERVICE_NAME") or SERVICE)
+            broken.records.critical("click-to-call cannot be used", extra={"reason": str(error)})
+            return broken
+
+    @property
+    def settings(self) -> Settings:
+        """What the operator has said.
+
+        Raises:
+            PlanError: the function cannot work.
+        """
+        if self._calls is None:
+            raise PlanError("click-to-call is not set up")
+        return self._calls.settings
 
     def answer(self, event: Mapping[str, Any], context: object = None) -> Answer:
         """The answer to one request, and its record. Never raises."""
@@ -112,7 +140,7 @@ class Function:
         self.records.log(level, "request", extra=record)
 
 
-_function: Final = Function(os.environ)
+_function: Final = Function.started(os.environ)
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> Answer:
