@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -96,9 +97,10 @@ def _at(value: object, *path: str) -> Mapping[str, Any]:
 def _seconds(value: object) -> float | None:
     """A time of a claim: API Gateway gives numbers as texts."""
     try:
-        return float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
-    except ValueError:
+        found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
         return None
+    return found if math.isfinite(found) else None  # what is not a number is not earlier than anything
 
 
 def _texts(value: object) -> frozenset[str]:

@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = ["CallState", "Created", "Keys", "NewCall", "Problem", "Seat"]
 
 
+_CONTROL = r"\x00-\x1f\x7f\u2028\u2029"
+"""What no name contains: a line break in one would be a line of somebody else's."""
+
+
 class NewCall(BaseModel):
     """A call that a visitor wants."""
 
@@ -30,7 +34,7 @@ class NewCall(BaseModel):
         Field(
             min_length=1,
             max_length=60,
-            pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$",
+            pattern=rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$",
             description="Who is calling, as the person called will hear it.",
             examples=["Ana Torres"],
         ),

@@ -115,11 +115,12 @@ class AwsMeetings:
         fresh = bool(before)  # nobody has used a token that is made of a meeting which has just been found dead
         for _ in range(GENERATIONS):
             meeting = self._create(name, before, region or self._api.region, until)
-            if meeting and meeting != before and (fresh or self._alive(meeting, until)):
-                if self._names is not None:
+            if meeting and meeting != before:
+                if self._names is not None:  # first of all, so that it can be closed whatever happens next
                     left = until - self._api.clock.monotonic()
                     self._names.put(NAMES, name, {"meeting": meeting}, f"open.{meeting}", now, left)
-                return meeting
+                if fresh or self._alive(meeting, until):
+                    return meeting
             before, fresh = meeting or f"{before}+", False
         raise ServiceError("create_meeting gave only meetings that have ended")
 
