@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sma_flows.cli.check import existing, something, verdict
 from sma_flows.cli.compile import held, previous_plan
 from sma_flows.cli.console import FindingsError, WrongUsage, busy, err, exit_with, say_json, show
+from sma_flows.cli.given import existing, something, verdict
 from sma_flows.cli.load import root_of
 from sma_flows.compiler import compile_paths
 from sma_flows.deploy.package import RUNTIME, build_function, build_resources, zip_folder
