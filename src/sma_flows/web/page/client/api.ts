@@ -112,8 +112,8 @@ export class Api {
     const request: RequestInit = { method, headers, signal: AbortSignal.timeout(LIMIT_MS), cache: "no-store" };
     if (body !== undefined) request.body = JSON.stringify(body);
     const answer = await reached(fetch(this.base + path, request));
+    const found: unknown = await reached(answer.text()).then(parsed);
     if (answer.status === 202 || answer.status === 204) return undefined as T;
-    const found: unknown = await answer.json().catch(() => undefined);
     if (answer.ok && found !== undefined) return found as T;
     const told = (typeof found === "object" && found !== null ? found : {}) as Record<string, unknown>;
     const wait = Number(answer.headers.get("Retry-After")) || 0;
@@ -123,10 +123,10 @@ export class Api {
   }
 }
 
-/** A visitor's token from the site: `GET url` answers `{"token": ...}` to whoever is signed in. */
+/** A visitor's token from the site: `POST url` answers `{"token": ...}` to whoever is signed in. */
 export async function tokenFrom(url: string): Promise<string> {
   const answer = await reached(
-    fetch(url, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(LIMIT_MS) }),
+    fetch(url, { method: "POST", credentials: "same-origin", signal: AbortSignal.timeout(LIMIT_MS) }),
   );
   if (answer.status === 401 || answer.status === 403) throw new Refused(answer.status, "not_signed_in", "");
   const found = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
@@ -138,11 +138,19 @@ export function pause(ms: number): Promise<void> {
   return new Promise((done) => setTimeout(done, ms));
 }
 
-async function reached(asked: Promise<Response>): Promise<Response> {
+async function reached<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked;
   } catch {
     throw new Unreachable("no answer");
+  }
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
   }
 }
 

@@ -14,6 +14,10 @@ export interface Shown {
   keys: string;
 }
 
+export function nothing(): Shown {
+  return { step: "form", status: "", problem: "", field: "", muted: false, keys: "" };
+}
+
 const LOOK_MS = 1000;
 const LOOK_TALKING_MS = 2500;
 const BLIND_LOOKS = 4;
@@ -21,7 +25,7 @@ const LAST_LOOKS = 5;
 const MOST_KEYS = 32;
 
 export class Calling {
-  readonly shown: Shown = { step: "form", status: "", problem: "", field: "", muted: false, keys: "" };
+  readonly shown: Shown = nothing();
   private call = "";
   private place: Place | undefined;
   private stream: MediaStream | undefined;
@@ -42,7 +46,7 @@ export class Calling {
   /** Microphone first: nobody's telephone rings for a visitor who cannot talk. */
   async begin(wanted: Wanted): Promise<void> {
     try {
-      this.tell({ step: "microphone", status: STATE.microphone, problem: "", field: "", muted: false, keys: "" });
+      this.tell({ step: "microphone", status: STATE.microphone });
       this.stream = await microphone();
       this.tell({ step: "placing", status: STATE.placing });
       const made = await this.api.create(wanted);

@@ -1,7 +1,7 @@
 // The page: what is typed and pressed goes to a `Calling`, what it tells is shown.
 
 import { Api, tokenFrom, type Wanted } from "./api";
-import { Calling, type Shown } from "./calling";
+import { Calling, nothing, type Shown } from "./calling";
 import { MISSING, STRANGE } from "./words";
 
 /** `config.json` beside the page. */
@@ -22,7 +22,11 @@ function the<T extends HTMLElement>(id: string): T {
 }
 
 const form = the<HTMLFormElement>("form");
-const fields = { to: the<HTMLInputElement>("to"), name: the<HTMLInputElement>("name"), language: the<HTMLSelectElement>("language") };
+const fields = {
+  to: the<HTMLInputElement>("to"),
+  name: the<HTMLInputElement>("name"),
+  language: the<HTMLSelectElement>("language"),
+};
 const call = the("call");
 const status = the("status");
 const problem = the("problem");
@@ -64,7 +68,7 @@ function show(shown: Shown): void {
   keypad.disabled = step !== "talking";
   setText(sent, shown.keys.split("").join(" "));
   mute.disabled = !on;
-  mute.setAttribute("aria-pressed", String(shown.muted));
+  mute.classList.toggle("muted", shown.muted);
   setText(mute, shown.muted ? "Unmute" : "Mute");
   hangUp.disabled = !on;
   hangUp.hidden = mute.hidden = keypad.hidden = step === "ended";
@@ -134,9 +138,7 @@ async function open(): Promise<void> {
   });
   mute.addEventListener("click", () => calling?.mute());
   hangUp.addEventListener("click", () => void calling?.hangUp());
-  again.addEventListener("click", () => {
-    show({ step: "form", status: "", problem: "", field: "", muted: false, keys: "" });
-  });
+  again.addEventListener("click", () => show(nothing()));
   window.addEventListener("pagehide", () => calling?.closed());
   keys();
   setInterval(tick, 500);
