@@ -77,6 +77,7 @@ Have somebody called:
     show_default="click-to-call's own, made with npm once",
     help="Static files that are served at /.",
 )
+@click.option("--no-page", is_flag=True, help="The API alone.")
 @click.option("--party", "parties", multiple=True, metavar="NUMBER=DOES", help="Who is called: busy, no_answer, ...")
 @click.option("--number", "numbers", multiple=True, metavar="NUMBER", help="A number of the account; may be repeated.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting SMA_FLOWS_WEB_NAME of the API.")
@@ -95,6 +96,7 @@ def command(
     flow: str,
     port: int,
     page: Path | None,
+    no_page: bool,
     parties: tuple[str, ...],
     numbers: tuple[str, ...],
     settings: tuple[str, ...],
@@ -129,7 +131,7 @@ def command(
         kept = Path(store) if store else own / "store.sqlite"
         try:
             stack.enter_context(ended_by_signal())
-            page = page or _page(own / "page")
+            page = None if no_page else page or _page(own / "page")
             served = stack.enter_context(
                 stage(
                     load,

@@ -95,19 +95,25 @@ export class Api {
     );
   }
 
+  /** A token that has expired meanwhile is replaced, once. Several requests may be on their way at the same time. */
   private async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const token = await this.token();
     try {
-      return await this.once<T>(method, path, body);
+      return await this.once<T>(token, method, path, body);
     } catch (error) {
-      if (!(error instanceof Refused) || error.status !== 401 || !this.known) throw error;
+      if (!(error instanceof Refused) || error.status !== 401) throw error;
     }
-    this.known = ""; // it may have expired meanwhile
-    return this.once<T>(method, path, body);
+    if (this.known === token) this.known = "";
+    return this.once<T>(await this.token(), method, path, body);
   }
 
-  private async once<T>(method: string, path: string, body?: unknown): Promise<T> {
+  private async token(): Promise<string> {
     this.known = this.known || (await this.tokens());
-    const headers: Record<string, string> = { Authorization: `Bearer ${this.known}` };
+    return this.known;
+  }
+
+  private async once<T>(token: string, method: string, path: string, body?: unknown): Promise<T> {
+    const headers: Record<string, string> = { Authorization: `Bearer ${token}` };
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const request: RequestInit = { method, headers, signal: AbortSignal.timeout(LIMIT_MS), cache: "no-store" };
     if (body !== undefined) request.body = JSON.stringify(body);

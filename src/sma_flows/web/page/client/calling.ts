@@ -31,6 +31,7 @@ export class Calling {
   private stream: MediaStream | undefined;
   private pending = "";
   private sending = false;
+  private joined = false;
   private nudge: () => void = () => undefined;
 
   constructor(
@@ -59,6 +60,8 @@ export class Calling {
       const joined = this.place.join(this.stream, this.element);
       void this.watch();
       await joined;
+      this.joined = true;
+      this.nudge();
     } catch (error) {
       await this.fail(error);
     }
@@ -124,8 +127,8 @@ export class Calling {
         blind = 0;
         if (this.over || (this.shown.step as string) === "ending") return;
         if (found.state === "ended") return this.finish(found.outcome ?? "unknown");
-        if (found.state === "talking" && this.shown.step === "ringing")
-          this.tell({ step: "talking", status: STATE.talking });
+        const both = found.state === "talking" && this.joined;
+        if (both && this.shown.step === "ringing") this.tell({ step: "talking", status: STATE.talking });
       } catch (error) {
         if (error instanceof Refused && error.status === 404) return this.finish("unknown");
         blind += 1;

@@ -68,16 +68,18 @@ export class Place {
       if (attendee !== this.seat.AttendeeId) this.told.changed();
     });
     await new Promise<void>((done, failed) => {
+      let started = false;
       const late = setTimeout(() => failed(new Silent("no_media")), JOIN_LIMIT_MS);
       const observer: AudioVideoObserver = {
         audioVideoDidStart: () => {
+          started = true;
           clearTimeout(late);
           done();
         },
         audioVideoDidStop: (status) => {
           clearTimeout(late);
-          failed(new Silent("no_media"));
-          if (!this.left) this.told.over(status.statusCode() === MeetingSessionStatusCode.MeetingEnded);
+          if (!started) failed(new Silent("no_media"));
+          else if (!this.left) this.told.over(status.statusCode() === MeetingSessionStatusCode.MeetingEnded);
         },
       };
       media.addObserver(observer);
