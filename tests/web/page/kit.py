@@ -43,7 +43,7 @@ PARTIES: Final[Mapping[str, str]] = {
 """Who is called, and what they do."""
 
 SPEED: Final = 10.0
-DEADLINE_MS: Final = 15_000
+DEADLINE_MS: Final = 30_000
 expect.set_options(timeout=DEADLINE_MS)
 
 FLAGS: Final = (

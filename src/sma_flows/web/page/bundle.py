@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from importlib import resources
@@ -118,3 +119,10 @@ def _packaged() -> Path:
 def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "sma-flows" / f"page-{digest()}"
+
+
+if __name__ == "__main__":
+    try:
+        make(Path(sys.argv[1]))
+    except BundleError as error:
+        sys.exit(f"{error}.")
