@@ -105,7 +105,7 @@ page: $(VENV)/.page build/page/.installed  ## test the page of click-to-call in 
 
 wheel: $(VENV)/.developer  ## build the wheel into dist/, with the page in it
 	@$(BIN)/python -m sma_flows.web.page.bundle src/sma_flows/web/page/built
-	@$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+	@$(PIP) wheel --quiet --no-deps --wheel-dir dist .; made=$$?; rm -rf src/sma_flows/web/page/built; exit $$made
 
 bench: $(VENV)/.developer  ## measure, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
