@@ -166,9 +166,7 @@ def placed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, str,
 
 
 @pytest.mark.parametrize("name", SENT)
-def test_a_hostile_request_gets_a_reason_and_makes_nothing(
-    placed: tuple[Rig, str, dict[str, Any]], name: str
-) -> None:
+def test_a_hostile_request_gets_a_reason_and_makes_nothing(placed: tuple[Rig, str, dict[str, Any]], name: str) -> None:
     rig, call, first = placed
     hostile = SENT[name]
     before = (len(rig.asked()), rig.kept(), rig.living())
