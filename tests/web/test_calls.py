@@ -13,7 +13,7 @@ import pytest
 from sma_flows.simulator.api.faults import Fault
 from sma_flows.simulator.messages import HangUp
 
-from .rig import OTHER, PERSON, Rig, claims, wanted
+from .rig import FLOWS, OTHER, PERSON, Rig, claims, wanted
 
 Rigs = Callable[..., AbstractContextManager[Rig]]
 
@@ -299,3 +299,63 @@ def test_a_store_that_does_not_answer_makes_nothing(rig: Rig, monkeypatch: pytes
     assert rig.asked() == []
     monkeypatch.undo()
     assert rig.post(request).status == 201
+
+
+def test_services_that_keep_silent_cost_no_more_time_than_the_function_has(rig: Rig) -> None:
+    """Counted on a clock that only the steps put forward: each takes all the time that it is given."""
+    from sma_flows.errors import ServiceError
+    from sma_flows.web.calls import UNDO_S, WHOLE_S, WebCalls
+    from sma_flows.web.refused import RefusedError
+
+    function = rig.function()
+    real: WebCalls = function._calls
+    spent = [0.0]
+
+    class Clock:
+        def now(self) -> float:
+            return 1_800_000_000.0
+
+        def monotonic(self) -> float:
+            return spent[0]
+
+        def sleep(self, seconds: float) -> None:
+            spent[0] += seconds
+
+    class Silent:
+        """Every operation uses its time up; *works* of them do their work all the same."""
+
+        def __init__(self, inner: Any, works: bool) -> None:
+            self.inner, self.works = inner, works
+
+        def __getattr__(self, name: str) -> Any:
+            def operation(*args: Any) -> Any:
+                seconds = next(value for value in reversed(args) if isinstance(value, float))
+                spent[0] += seconds
+                if not self.works:
+                    raise ServiceError("silence")
+                return {"claim": True, "reserve": True, "open": "m", "show": {"MeetingId": "m"}}.get(name)
+
+            return operation
+
+    for works in (True, False):
+        spent[0] = 0.0
+        calls = WebCalls(
+            real.settings,
+            real.outbound,
+            Silent(real.directory, True),
+            Silent(real.limits, works),
+            Silent(real.meetings, works),
+            Silent(real.calls, False),
+            Clock(),
+        )
+        with pytest.raises(RefusedError):
+            calls.place(real.settings.gate.claimed(claims(), 0), "r", PERSON, "Ana", "en-US")
+        assert 2 < spent[0] <= WHOLE_S + UNDO_S + 0.001
+
+
+def test_the_function_has_as_much_time_as_its_steps() -> None:
+    from sma_flows.web.calls import UNDO_S, WHOLE_S
+
+    text = (FLOWS.parent / "template.yaml").read_text("utf-8")
+    timeout = int(re.search(r"\n  WebFunction:.*?\n      Timeout: (\d+)", text, re.DOTALL)[1])
+    assert WHOLE_S + UNDO_S < timeout < 29
