@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from sma_flows.cli.load import load_program
+from sma_flows.simulator.exchange import Line
 from sma_flows.simulator.messages import Deliver, HangUp
 from sma_flows.simulator.parties import Party, presses, voicemail
 from sma_flows.testing.switchboard import Environment
@@ -22,6 +24,7 @@ from .rig import FLOWS, PERSON
 from .test_local import ask
 
 DEADLINE_S = 60.0
+LINES = threading.Condition()
 
 
 @contextmanager
@@ -31,7 +34,12 @@ def staged(tmp_path: Path, party: Party, **more: Any) -> Iterator[Stage]:
         loaded = load_program(str(FLOWS / "web-call.yaml"), env, None, None)
         return Answering(Environment(loaded.program, loaded.services), loaded.plan, loaded.program.env)
 
-    with stage(load, tmp_path / "store.sqlite", party=lambda _number: party, speed=10, **more) as served:
+    def line(_line: Line, _words: str) -> None:
+        with LINES:
+            LINES.notify_all()
+
+    party_of = {"party": lambda _number: party, "on_line": line}
+    with stage(load, tmp_path / "store.sqlite", speed=10, **party_of, **more) as served:
         yield served
 
 
@@ -61,14 +69,19 @@ class Page:
         until = time.monotonic() + DEADLINE_S
         while (found := self.state())["state"] != state:
             assert time.monotonic() < until, f"{found}\n" + "\n".join(said(self.served))
-            time.sleep(0.05)
+            self.something_happens()
         return found
 
     def waits_for(self, what: Callable[[], bool]) -> None:
         until = time.monotonic() + DEADLINE_S
         while not what():
             assert time.monotonic() < until, "\n".join(said(self.served))
-            time.sleep(0.05)
+            self.something_happens()
+
+    def something_happens(self) -> None:
+        """Wait for the next line of a transcript, or a moment: not everything is in there."""
+        with LINES:
+            LINES.wait(0.1)
 
 
 def said(served: Stage) -> list[str]:
