@@ -13,7 +13,7 @@ from sma_flows.compiler import CompileResult, answers, compile_paths
 from sma_flows.flow.nodes import Document, Mapping_, Node
 from sma_flows.flow.source import load_document
 
-from .desk import FLOWS, FLOW_NAMES
+from .desk import FLOW_NAMES, FLOWS
 
 
 @dataclass(frozen=True)

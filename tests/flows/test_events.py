@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from sma_flows.cli.app import cli
 from sma_flows.protocol.check import check_emit_rules, check_event, check_response
 
-from .desk import EVENTS, FLOWS, FLOW_NAMES, Desk
+from .desk import EVENTS, FLOW_NAMES, FLOWS, Desk
 from .make_events import present, wanted
 from .network import Network
 from .samples import ACTIONS

@@ -11,7 +11,7 @@ import yaml
 from sma_flows.compiler import compile_paths
 from sma_flows.protocol.check import schema
 
-from .desk import FLOWS, FLOW_NAMES, local_values, plan_of
+from .desk import FLOW_NAMES, FLOWS, local_values, plan_of
 
 LONGEST = {"dial-in": 50, "front-desk": 75}
 """Most significant lines: neither blank nor comment."""

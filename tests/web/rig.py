@@ -113,11 +113,13 @@ class Rig:
     store: Path
     changes: dict[str, str] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
+    place: dict[str, str] = field(default_factory=dict)
 
     def function(self, **changes: str) -> Function:
         """One more execution environment."""
         application = self.service.exchange.base.application
-        env = {**self.service.environment(), **settings(str(self.store), application, **{**self.changes, **changes})}
+        told = settings(str(self.store), application, **{**self.changes, **changes})
+        env = {**self.service.environment(), **told, **self.place}
         made = Function.on(plan(), env)
         self.functions.append(made)
         return made

@@ -26,7 +26,8 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sma_flows.errors import ServiceError
 from sma_flows.protocol.ids import digest
@@ -37,12 +38,21 @@ if TYPE_CHECKING:
     from sma_flows.services.outbound import Outbound
     from sma_flows.services.ports import Attendee, Calls, Clock, Directory, LimitStore, Meetings
     from sma_flows.web.identity import Identity
-    from sma_flows.web.settings import Limit, Settings
+    from sma_flows.web.settings import Settings
 
 __all__ = ["OUTCOMES", "Placed", "Status", "Trouble", "WebCalls"]
 
 STEP_S: Final = 2.5
 """Longest time of one request to AWS or the store."""
+
+WHOLE_S: Final = 16.0
+"""Longest time of a request that places a call, before it is undone."""
+
+SHORT_S: Final = 8.0
+"""Longest time of any other request."""
+
+UNDO_S: Final = 6.0
+"""Longest time for what takes the steps of a failed request back."""
 
 PLACING_S: Final = 6.0
 """Longest time of the request that places the call: it is made once, and what it answers decides a lot."""
@@ -67,8 +77,6 @@ OUTCOMES: Final = (
     "unknown",
 )
 """How a call can end; ``unknown`` where nobody has said it."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,8 @@ class WebCalls:
     calls: Calls
     clock: Clock
     troubles: list[Trouble] = field(default_factory=list)
+    _until: float = 0.0
+    _end: float = 0.0
 
     def place(self, who: Identity, request: str, to: str, name: str, language: str) -> Placed:
         """Have *to* called for the visitor *name*. *request* is an id that the page makes anew for each click.
@@ -117,24 +127,25 @@ class WebCalls:
         Raises:
             RefusedError: it may not be, was already, or could not be; then nothing of it stays.
         """
+        self._begin(WHOLE_S)
         call = call_id(who, request)
         number = self._allowed(call, to, name, language)
         self._claim(who, call)
         with self._undone() as undo:
-            undo("forget", lambda: self.directory.remove(self.settings.table, call, STEP_S))
+            undo("forget", lambda: self.directory.remove(self.settings.table, call, self._left()))
             units = self._reserve(who, call, number)
             for unit in units:
-                undo("give_back", unit.give_back)
-            undo("close_meeting", lambda: self.meetings.close(call, self.clock.now(), STEP_S))
+                undo("give_back", partial(self._give_back, unit))
+            undo("close_meeting", lambda: self.meetings.close(call, self.clock.now(), self._left()))
             external = digest(call, "visitor")[:26]
             with _needed(self, "meeting", "There is no meeting to be had just now."):
-                meeting = self.meetings.open(call, self.settings.media_region, self.clock.now(), STEP_S)
-                shown = self.meetings.show(meeting, STEP_S)
-                attendee = self.meetings.attend(meeting, external, self.clock.now(), STEP_S)
+                meeting = self.meetings.open(call, self.settings.media_region, self.clock.now(), self._left())
+                shown = self.meetings.show(meeting, self._left())
+                attendee = self.meetings.attend(meeting, external, self.clock.now(), self._left())
             transaction = self._dial(call, number, name, language, meeting)
             self._keep(call, transaction)
         for unit in units:  # that it stays reserved counts as much
-            self._tried("use", unit.use)
+            self._tried("use", partial(self._use, unit))
         return Placed(call, shown, attendee, external)
 
     def status(self, who: Identity, call: str) -> Status:
@@ -143,6 +154,7 @@ class WebCalls:
         Raises:
             RefusedError: there is no such call, or the store does not answer.
         """
+        self._begin(SHORT_S)
         return self._status(call, self._row(who, call))
 
     def press(self, who: Identity, call: str, keys: str) -> None:
@@ -151,6 +163,7 @@ class WebCalls:
         Raises:
             RefusedError: there is no such call, nobody is talking, or the service does not take them.
         """
+        self._begin(SHORT_S)
         row = self._row(who, call)
         status = self._status(call, row)
         if status.state != "talking":
@@ -165,6 +178,7 @@ class WebCalls:
         Raises:
             RefusedError: there is no such call, or the meeting could not be ended; trying again does no harm.
         """
+        self._begin(SHORT_S)
         row = self._row(who, call)
         if row.get("ended"):
             return
@@ -173,7 +187,7 @@ class WebCalls:
         if row.get("transaction"):  # without it the flow looks at the row when the telephone is picked up
             self._tried("end_call", lambda: self._tell(call, str(row["transaction"]), "end"))
         with _needed(self, "close_meeting", "The meeting could not be ended."):
-            self.meetings.close(call, self.clock.now(), STEP_S)
+            self.meetings.close(call, self.clock.now(), self._left())
 
     def _allowed(self, call: str, to: str, name: str, language: str) -> str:
         """*to* in E.164 form, if it may be called in this language."""
@@ -197,7 +211,9 @@ class WebCalls:
         now = int(self.clock.now())
         row = {"owner": who.owner, "created": now}
         with _needed(self, "claim", "The call cannot be noted down just now."):
-            mine = self.directory.claim(self.settings.table, call, row, secrets.token_hex(16), STEP_S, now + KEPT_S)
+            mine = self.directory.claim(
+                self.settings.table, call, row, secrets.token_hex(16), self._left(), now + KEPT_S
+            )
         if not mine:
             raise RefusedError(409, "repeated", "This request was made before; this is its call.", call=call)
 
@@ -210,17 +226,23 @@ class WebCalls:
                 ("destination", number, self.settings.per_destination, "This number has"),
                 ("tenant", who.tenant, self.settings.per_tenant, "Your organisation has"),
             ):
-                unit = _Unit(self.limits, f"{self.settings.flow}:{what}", key, call, limit)
+                unit = _Unit(f"{self.settings.flow}:{what}", key, call)
                 now = self.clock.now()
-                undo("give_back", unit.give_back)  # also when the answer is lost
+                undo("give_back", partial(self._give_back, unit))  # also when the answer is lost
                 with _needed(self, "limits", "Nobody can say how many calls there were."):
-                    room = unit.reserve(now)
+                    room = self.limits.reserve(*unit, limit.most, limit.window_s, now, self._left())
                 if not room:
                     wait = limit.window_s - int(now) % limit.window_s
                     message = f"{words} had as many calls as are allowed for now."
                     raise RefusedError(429, f"too_many_for_{what}", message, retry_s=wait)
                 taken.append(unit)
         return taken
+
+    def _give_back(self, unit: _Unit) -> None:
+        self.limits.give_back(*unit, self._left())
+
+    def _use(self, unit: _Unit) -> None:
+        self.limits.use(*unit, self._left())
 
     def _dial(self, call: str, number: str, name: str, language: str, meeting: str) -> str:
         """Place the call, once; gives its transaction id.
@@ -238,7 +260,7 @@ class WebCalls:
                 self._inputs(call, name, language, meeting),
                 token=call,
                 now=self.clock.now(),
-                timeout_s=PLACING_S,
+                timeout_s=self._left(PLACING_S),
                 application=self.settings.application,
             )
         except ServiceError as error:
@@ -269,17 +291,17 @@ class WebCalls:
             arguments,
             token=f"{call}.{update}",
             now=self.clock.now(),
-            timeout_s=STEP_S,
+            timeout_s=self._left(),
             application=self.settings.application,
         )
 
     def _note(self, call: str, name: str, value: str) -> None:
         token = f"{call}.{name}"
-        self.directory.put(self.settings.table, call, {name: value}, token, self.clock.now(), STEP_S)
+        self.directory.put(self.settings.table, call, {name: value}, token, self.clock.now(), self._left())
 
     def _row(self, who: Identity, call: str) -> Mapping[str, Any]:
         with _needed(self, "look", "Nobody can say how the call is."):
-            row = self.directory.find(self.settings.table, call, STEP_S)
+            row = self.directory.find(self.settings.table, call, self._left())
         if row is None or not secrets.compare_digest(str(row.get("owner")), who.owner):
             raise no_such_call()
         return row
@@ -306,6 +328,7 @@ class WebCalls:
         try:
             yield lambda name, step: steps.append((name, step))
         except LostError as lost:
+            self._until = self._end
             for name, step in reversed(steps):
                 if name == "close_meeting":
                     self._tried(name, step)
@@ -313,9 +336,19 @@ class WebCalls:
             self._tried("note_lost", lambda: self._note(call, "wanted", "no"))
             raise unavailable(lost.message, call=lost.call) from None
         except BaseException:
+            self._until = self._end
             for name, step in reversed(steps):
                 self._tried(name, step)
             raise
+
+    def _begin(self, seconds: float) -> None:
+        """From now on there are so many seconds, and some more to take back what was done."""
+        self._until = self.clock.monotonic() + seconds
+        self._end = self._until + UNDO_S
+
+    def _left(self, most: float = STEP_S) -> float:
+        """Seconds that the next step may take."""
+        return min(most, max(self._until - self.clock.monotonic(), 0.0))
 
     def _tried(self, name: str, step: Callable[[], object]) -> None:
         """Do what is good to have, and only note when it fails."""
@@ -334,24 +367,12 @@ class LostError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(NamedTuple):
     """One unit of one limit, for one call."""
 
-    store: LimitStore
     name: str
     key: str
     token: str
-    limit: Limit
-
-    def reserve(self, now: float) -> bool:
-        return self.store.reserve(self.name, self.key, self.token, self.limit.most, self.limit.window_s, now, STEP_S)
-
-    def give_back(self) -> None:
-        self.store.give_back(self.name, self.key, self.token, STEP_S)
-
-    def use(self) -> int:
-        return self.store.use(self.name, self.key, self.token, STEP_S)
 
 
 def call_id(who: Identity, request: str) -> str:

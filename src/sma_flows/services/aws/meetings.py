@@ -165,8 +165,15 @@ class AwsMeetings:
         return found
 
     def _alive(self, meeting: str, until: float) -> bool:
-        left = until - self._api.clock.monotonic()
-        return bool(text_at(self._api.call("get_meeting", left, gone=GONE, MeetingId=meeting), "Meeting", "MeetingId"))
+        try:
+            found = self._api.call("get_meeting", until - self._api.clock.monotonic(), MeetingId=meeting)
+        except AwsError as error:
+            if error.code == GONE:
+                return False
+            raise
+        if not text_at(found, "Meeting", "MeetingId"):  # an answer like that is no reason to make another one
+            raise ServiceError("get_meeting gave no meeting")
+        return True
 
     def _known(self, name: str, until: float) -> str:
         if self._names is None:
