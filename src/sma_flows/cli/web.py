@@ -129,9 +129,9 @@ def command(
     with ExitStack() as stack:
         own = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         kept = Path(store) if store else own / "store.sqlite"
+        (own / "page").mkdir()
         try:
             stack.enter_context(ended_by_signal())
-            page = None if no_page else page or _page(own / "page")
             served = stack.enter_context(
                 stage(
                     load,
@@ -141,14 +141,15 @@ def command(
                     settings=_settings(settings),
                     party=lambda number: party_of(people, number),
                     files=folder_of(flow),
-                    page=page,
+                    page=None if no_page else page or own / "page",
                     port=port,
                     speed=speed,
                     unlimited=no_quotas,
                     on_line=lambda line, words: told.put((line, words)),
                 )
             )
-            _hello(served, page, as_json=as_json)
+            there = not no_page and (page is not None or _page(own / "page"))
+            _hello(served, as_json=as_json, page=there)
             _show(told, as_json=as_json)
         except OSError as error:
             raise WrongUsage(f"port {port} cannot be used ({error.strerror}): choose another, or 0.") from None
@@ -158,14 +159,14 @@ def command(
             return
 
 
-def _page(folder: Path) -> Path | None:
-    """Click-to-call's own page; None: it is not there and cannot be made, which is said, and the API does without."""
+def _page(folder: Path) -> bool:
+    """Put click-to-call's own page there. Where it cannot be made, that is said, and the API does without."""
     try:
         write(folder, bundle(lambda words: err().print(words)), token=TOKEN, languages=["-"], media=LOCAL)
     except BundleError as error:
-        err().print(f"There is no page, only the API: {error}.", highlight=False)
-        return None
-    return folder
+        err().print(f"There is no page, only the API: {error}.", highlight=False, markup=False)
+        return False
+    return True
 
 
 def _is_here(name: str) -> bool:
@@ -196,11 +197,11 @@ def _answering(flow: str, env: tuple[str, ...], env_file: Path | None, hooks: Pa
     return Answering(Environment(loaded.program, loaded.services), loaded.plan, loaded.program.env)
 
 
-def _hello(served: Stage, page: Path | None, *, as_json: bool) -> None:
+def _hello(served: Stage, *, as_json: bool, page: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"url": served.url, "service": served.service, "page": page is not None}))
+        click.echo(json.dumps({"url": served.url, "service": served.service, "page": page}))
         return
-    shown = f"{served.url}/" if page is not None else "none"
+    shown = f"{served.url}/   (press Call me)" if page else "none"
     click.echo(HELLO.format(url=served.url, page=shown, service=served.service))
 
 
