@@ -161,9 +161,9 @@ def command(
 
 def _page(folder: Path) -> bool:
     """Put click-to-call's own page there. Where it cannot be made, that is said, and the API does without."""
-    try:
-        write(folder, bundle(lambda words: err().print(words)), token=TOKEN, languages=["-"], media=LOCAL)
-    except BundleError as error:
+    try:  # config.json is the server's own here
+        write(folder, bundle(lambda words: err().print(words)), token=TOKEN, languages=["en-US"], media=LOCAL)
+    except (BundleError, OSError) as error:
         err().print(f"There is no page, only the API: {error}.", highlight=False, markup=False)
         return False
     return True
