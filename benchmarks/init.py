@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import compileall
 import json
-import platform
 import py_compile
 import random
 import shutil

@@ -31,7 +31,9 @@ def recorded(handle: Callable[[Event], Event], logger: Logger) -> Callable[..., 
             "before": before.get("at", ""),
             "after": after.get("at", ""),
             "values": {"locale": after.get("locale", "")},
-            "legs": {p["ParticipantTag"][-1]: STATUS.get(p.get("Status", ""), "waiting") for p in details["Participants"]},
+            "legs": {
+                p["ParticipantTag"][-1]: STATUS.get(p.get("Status", ""), "waiting") for p in details["Participants"]
+            },
             "actions": [action["Type"] for action in answer.get("Actions") or ()],
         }
         logger.info("event", extra=record)

@@ -8,8 +8,7 @@ into none of them: what is sent or stored would outlive the call (decision 12). 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from sma_flows.errors import ServiceError
 from sma_flows.hooks.builtin import BUILTINS
@@ -27,8 +26,7 @@ T = TypeVar("T")
 DONE: Final = ServiceReply("done")
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(NamedTuple):
     """One built-in to be done: its ask, its settings, its arguments, and how long it may take."""
 
     ask: Ask
