@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -86,26 +84,6 @@ def test_two_clients_of_the_function_by_hand_do_what_its_stand_in_does(part: Any
     assert answers == expected
     table.assert_no_pending_responses()
     meetings.assert_no_pending_responses()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the emulator is a program for Linux")
-def test_every_function_starts_in_the_real_runtime_and_gives_the_expected_answer(part: Any, tmp_path: Any) -> None:
-    init, told = part("init"), []
-    made = init.functions(tmp_path)
-    starts = init.measure(made, 1, told.append)
-    assert "round 1 of 1" in told
-    for name, base, _ in init.AIMS:
-        assert len(starts[name]) == len(starts[base]) == 1
-        assert all(ratio.value > 0 for ratio in init.ratios(starts, name, base))
-    assert {init.zipped(each.folder) <= init.MOST_ZIPPED for each in made.values()} == {True}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the emulator is a program for Linux")
-def test_a_function_with_another_answer_is_not_timed(part: Any, tmp_path: Any) -> None:
-    init = part("init")
-    made = init.functions(tmp_path)[init.EMPTY]
-    with pytest.raises(SystemExit, match="answered"):
-        init.start(replace(made, answers=lambda answer: "Actions" in answer))
 
 
 def test_a_section_can_be_measured_alone(part: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
