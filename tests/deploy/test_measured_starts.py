@@ -1,4 +1,4 @@
-"""The functions whose init phases are measured start in the real runtime, and are measured only if they answer right."""
+"""The functions whose init phases are measured start in the real runtime, and count only if they answer right."""
 
 from __future__ import annotations
 
