@@ -17,7 +17,7 @@ PYTHON ?= $(shell for each in python3.12 python3.13 python3.11 python3.14 python
 
 WORKERS ?= auto
 
-.PHONY: help setup demo test check lint types imports template bench build resources runtime docs events clean
+.PHONY: help setup demo test check lint types imports template bench build resources web runtime docs events clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -92,6 +92,9 @@ build: $(VENV)/.installed  ## build the Lambda function into build/function
 
 resources: $(VENV)/.installed
 	@$(BIN)/sma-flows build --resources -o "$(or $(filter-out build/function,$(OUTPUT)),build/resources)"
+
+web: $(VENV)/.installed
+	@$(BIN)/sma-flows build flows --web -o "$(or $(filter-out build/function,$(OUTPUT)),build/web)" $(addprefix --previous ,$(PREVIOUS)) $(if $(HOLD),--hold)
 
 runtime: $(VENV)/.developer  ## run the flows in the real Lambda runtime on this machine (Linux)
 	@$(BIN)/sma-flows runtime flows

@@ -1,4 +1,4 @@
-"""The six flows as a package, built once for this process, and the values that they need."""
+"""The flows as a package, built once for this process, and the values that they need."""
 
 from __future__ import annotations
 

@@ -111,6 +111,9 @@ class Gate:
         if operation == "SendChannelMessage":
             yield f"chime:{operation}", unquote(url.path.split("/")[2])
             yield f"chime:{operation}", BEARER
+        elif operation.endswith("SipMediaApplicationCall"):
+            application = url.path.split("/")[2]
+            yield f"chime:{operation}", f"arn:aws:chime:{REGION}:{ACCOUNT}:sma/{application}"
         elif meeting:
             yield f"chime:{operation}", f"arn:aws:chime:{REGION}:{ACCOUNT}:meeting/{meeting[1]}"
         else:
@@ -139,6 +142,10 @@ class Gate:
             case "DeleteMeeting":
                 del self._meetings[thing]
                 return 204, {}
+            case "CreateSipMediaApplicationCall":
+                return 201, {"SipMediaApplicationCall": {"TransactionId": str(uuid.uuid4())}}
+            case "UpdateSipMediaApplicationCall":
+                return 202, {"SipMediaApplicationCall": {"TransactionId": parts[4]}}
             case "SendChannelMessage":
                 return 201, {"MessageId": "m"}
             case _:

@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "faults",
     "phone",
     "serve",
+    "web",
     "fidelity",
     "policy",
     "build",

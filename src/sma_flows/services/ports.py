@@ -147,6 +147,10 @@ class Meetings(Protocol):
         """End the meeting called *name*. None of that name is a success."""
         ...
 
+    def show(self, meeting: str, timeout_s: float) -> Mapping[str, Any]:
+        """What a client needs to join the meeting with this id: the ``Meeting`` of GetMeeting."""
+        ...
+
 
 class Directory(Protocol):
     """Rows by table and key."""
@@ -167,8 +171,13 @@ class Directory(Protocol):
         """Write the whole row under a secret key. For whoever gives out PINs; a call cannot do it."""
         ...
 
-    def claim(self, table: str, key: str, values: Mapping[str, Any], token: str, timeout_s: float) -> bool:
-        """Write the row under *key* if there is none. True for the token that wrote it."""
+    def claim(
+        self, table: str, key: str, values: Mapping[str, Any], token: str, timeout_s: float, expires: int = 0
+    ) -> bool:
+        """Write the row under *key* if there is none. True for the token that wrote it.
+
+        *expires* is when the row may be deleted, in seconds since 1970; 0: it is kept.
+        """
         ...
 
     def remove(self, table: str, key: str, timeout_s: float) -> None:

@@ -26,9 +26,10 @@ from sma_flows.services.needs import HASH_KEY, Wanted, needs_of
 from sma_flows.services.outbound import Outbound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sma_flows.plan import Plan
+    from sma_flows.services.needs import Need
 
 STORE: Final = "SMA_FLOWS_STORE"
 HOOKS: Final = "SMA_FLOWS_HOOKS"
@@ -63,12 +64,23 @@ def open_services(plan: Plan, env: Mapping[str, str], plan_file: Path, default_s
         warnings += [f"revision {revision} is disabled: its hooks are gone" for revision in loaded.disabled]
 
     services = LocalServices(functions, env=dict(env), outbound=Outbound(plan, env))
-    wanted = Wanted(needs_of(plan), env, default_store)
+    warnings += open_needed(services, needs_of(plan), env, default_store)
+    return Opened(services, plan, tuple(warnings))
+
+
+def open_needed(
+    services: LocalServices, needs: Sequence[Need], env: Mapping[str, str], default_store: str = ""
+) -> list[str]:
+    """Give *services* what *needs* names, found in *env*; gives what the operator should know.
+
+    Raises:
+        PlanError: the environment does not say where something is; everything of that kind is named at once.
+    """
+    wanted = Wanted(needs, env, default_store)
     problems = wanted.problems()
     if problems:
         raise PlanError("; ".join(problems))
-    if wanted.file:
-        warnings += _open_file(services, wanted, env)
+    warnings = _open_file(services, wanted, env) if wanted.file else []
     if wanted.table or wanted.of_aws:
         from sma_flows.services.aws.open import open_aws  # here: boto3 is the dearest import of all
 
@@ -76,7 +88,7 @@ def open_services(plan: Plan, env: Mapping[str, str], plan_file: Path, default_s
             open_aws(services, wanted, env)
         except ServiceError as error:
             raise PlanError(str(error)) from None
-    return Opened(services, plan, tuple(warnings))
+    return warnings
 
 
 def hook_roots(env: Mapping[str, str], plan_file: Path) -> list[Path]:

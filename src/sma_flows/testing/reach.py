@@ -263,6 +263,8 @@ class _Words:
             if state["do"] == "choose":
                 found |= dict.fromkeys(state["next"] if "value" in state else ())
                 found |= dict.fromkeys(self._literals(state.get("cases", ())))
+            if state["do"] == "send_digits":  # a text that is sent as keys has to be some
+                found["12#"] = None
         for update in flow.get("updates") or ():
             found |= dict.fromkeys(self._literals(update.get("when") or ()))
         found |= dict.fromkeys(self._literals((flow.get("policy") or {}).get("allow") or ()))
