@@ -1,4 +1,7 @@
-"""Run all measurements and write ``docs/benchmarks.md``: ``python -m benchmarks [--quick] [--print]``."""
+"""Run all measurements and write ``docs/benchmarks.md``: ``python -m benchmarks [--quick] [--print]``.
+
+``--only init`` (or another section; may be repeated) measures just that and prints it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 
-from benchmarks import compiling, dial_in, joining, scaling, startup
+from benchmarks import compiling, dial_in, init, joining, scaling, startup, warm
 from benchmarks.measure import Ratio
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -58,7 +61,7 @@ def events(quick: bool) -> list[str]:
     ]
 
 
-def joins() -> list[str]:
+def joins(_quick: bool) -> list[str]:
     calls = joining.calls()
     rows: list[tuple[object, ...]] = [(c.name, c.invocations, c.without, c.actions, c.longest) for c in calls]
     saved = 1 - sum(c.invocations for c in calls) / sum(c.without for c in calls)
@@ -112,6 +115,60 @@ def starts(quick: bool) -> list[str]:
     ]
 
 
+def inits(quick: bool) -> list[str]:
+    with tempfile.TemporaryDirectory(prefix="sma-flows-init-") as place:
+        made = init.functions(Path(place))
+        zipped = {name: init.zipped(each.folder) for name, each in made.items()}
+        starts = init.measure(made, 2 if quick else 30, lambda text: print(f"  {text}", file=sys.stderr))
+    rows: list[tuple[object, ...]] = []
+    for name, base, aim in init.AIMS:
+        clock, processor = init.ratios(starts, name, base)
+        rows.append((f"{name} / {base}", clock, processor, aim or "", _verdict(clock, aim) if aim else ""))
+    each = [
+        (name, *(f"{median(getattr(one, what) for one in found) / 1e6:.0f}" for what in ("init", "processor")), size)
+        for (name, found), size in zip(starts.items(), (f"{zipped[name] / 1e6:.2f}" for name in starts), strict=True)
+    ]
+    largest = max(zipped.values())
+    return [
+        "## Init phase in the real Lambda runtime",
+        "",
+        "Measured by `python -m benchmarks --only init`: packages with byte code, each started anew in every round "
+        "under the Runtime Interface Emulator with awslambdaric, in random order (`benchmarks/init.py`). *By hand* is "
+        "the dial-in call of above as a Lambda function that makes clients for DynamoDB and for meetings, alone or "
+        "with the Logger of Powertools (`benchmarks/functions`); all answer their first event, and the answer is "
+        "checked. The clock is the emulator's `INIT REPORT`. Beside it stands the processor time of the process up "
+        "to its first answer, which other work on the machine disturbs less.",
+        "",
+        *_table(("init phase", "by the clock (95 % interval)", "on the processor", "aim", ""), rows),
+        *_table(("function", "ms by the clock", "ms on the processor", "MB zipped"), each),
+        f"Aim for a package, boto3 aside, which the runtime has: at most {init.MOST_ZIPPED / 1e6:.0f} MB zipped: "
+        f"{'reached' if largest <= init.MOST_ZIPPED else 'missed'}.",
+        "",
+    ]
+
+
+def warms(quick: bool) -> list[str]:
+    ratios, each, number, lines = warm.measure(3 if quick else 60)
+    rows = [
+        (f"{name}, compiled / by hand", found, 2.0 if name == "p99" else "", _verdict(found, 2.0) * (name == "p99"))
+        for name, found in ratios.items()
+    ]
+    return [
+        "## Warm events without hooks, with their records",
+        "",
+        f"The {number} events of the dial-in call in which nothing is asked of the world, JSON text in to JSON text "
+        f"out. Each side writes {lines} lines for them, one record for each event and what it counts, through the "
+        "Logger and the metrics of Powertools into the null device; both answer with the same actions, which is "
+        "checked before anything is timed.",
+        "",
+        *_table(("ratio", "median (95 % interval)", "aim", ""), rows),
+        "Microseconds of one event, p50 and p99, for orientation only: "
+        + ", ".join(f"{name} {middle:.0f} and {tail:.0f}" for name, (middle, tail) in each.items())
+        + ".",
+        "",
+    ]
+
+
 def compiles(quick: bool) -> list[str]:
     states = 100 if quick else 500
     ratios, seconds = compiling.measure(states, 3 if quick else 15)
@@ -126,10 +183,22 @@ def compiles(quick: bool) -> list[str]:
     ]
 
 
+SECTIONS: dict[str, Callable[[bool], list[str]]] = {
+    "events": events,
+    "warm": warms,
+    "sizes": sizes,
+    "starts": starts,
+    "init": inits,
+    "compiling": compiles,
+    "joining": joins,
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds and small flows: to see that it runs")
     parser.add_argument("--print", action="store_true", help="print instead of writing docs/benchmarks.md")
+    parser.add_argument("--only", action="append", choices=[*SECTIONS], help="measure this section and print it")
     options = parser.parse_args()
     page = [
         "# Benchmarks",
@@ -141,12 +210,11 @@ def main() -> None:
         "Times inside a process are processor time of the thread; process starts are wall-clock time.",
         "",
     ]
-    for section in (events, sizes, starts, compiles):
-        print(section.__name__, file=sys.stderr)
-        page += section(options.quick)
-    page += joins()
+    for name in options.only or SECTIONS:
+        print(name, file=sys.stderr)
+        page += SECTIONS[name](options.quick)
     text = "\n".join(page).rstrip() + "\n"
-    if options.print:
+    if options.print or options.only:
         print(text)
     else:
         PAGE.write_text(text, encoding="utf-8")

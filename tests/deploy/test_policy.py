@@ -214,7 +214,7 @@ def test_traces_need_permission_where_they_are_on() -> None:
 def test_revisions_of_before_keep_their_permissions() -> None:
     old = {"name": "line", "start": "a", "states": {"a": {"do": "join_meeting"}}}
     now = plan()
-    assert "Meetings" in grants(replace(now, revisions={**now.revisions, "1" * 12: old}))
+    assert "Meetings" in grants(now._replace(revisions={**now.revisions, "1" * 12: old}))
 
 
 # ---- the command ---------------------------------------------------------------------------------------------------

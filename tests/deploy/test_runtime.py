@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from sma_flows.cli.app import cli
-from sma_flows.deploy.emulator import INVOKE_PATH, BusyError, Pool, find_emulator
+from sma_flows.deploy.emulator import INVOKE_PATH, BusyError, Pool, children_of, find_emulator
 from sma_flows.deploy.front import MOST_BYTES, serve
 from sma_flows.deploy.package import Built, build_function
 from sma_flows.errors import BuildError
@@ -154,7 +154,8 @@ def test_an_end_leaves_no_process_behind(built: Built, values: dict[str, str], t
     with Pool(built.folder, 1, {**values, **SETTINGS, "SMA_FLOWS_STORE": str(tmp_path / "s")}, cache=CACHE) as running:
         running.invoke(event(FIRST[0]))
         emulator = running.environments[0].process
-        children = Path(f"/proc/{emulator.pid}/task/{emulator.pid}/children").read_text().split()
+        children = children_of(emulator.pid)
+        assert children
         assert running.environments[0].init_ms()
     assert emulator.poll() is not None
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sma_flows.protocol.actions import CODES, Action
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from sma_flows.runtime.program import FlowProgram
 
 
-@dataclass(slots=True)  # not frozen: that alone costs half a microsecond per event
 class Step:
     """What one event leads to.
 
@@ -27,13 +25,25 @@ class Step:
     in a few words what was done; ``flow`` is the flow that answered, if one could be found.
     """
 
-    note: str
-    actions: list[Action]
-    call: Call | None = None
-    ask: Ask | None = None
-    frame: Frame | None = None
-    flow: FlowProgram | None = None
-    values: Mapping[str, Any] | None = field(default=None, repr=False)
+    __slots__ = ("actions", "ask", "call", "flow", "frame", "note", "values")
+
+    def __init__(
+        self,
+        note: str,
+        actions: list[Action],
+        call: Call | None = None,
+        ask: Ask | None = None,
+        frame: Frame | None = None,
+        flow: FlowProgram | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.note = note
+        self.actions = actions
+        self.call = call
+        self.ask = ask
+        self.frame = frame
+        self.flow = flow
+        self.values = values
 
 
 def release(event: Invocation) -> list[Action]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 KEPT_S: Final = 3600.0
 """Seconds for which effects are remembered: longer than the service repeats an event, shorter than anybody wants it
@@ -50,8 +49,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Memo:
+class Memo(NamedTuple):
     """What a memo record says to an invocation that wants to have an effect.
 
     ``state`` is ``run`` (the record is yours: do it), ``reply`` (it was done: *reply* is what came of it), ``wait``
@@ -105,8 +103,7 @@ class LimitStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Attendee:
+class Attendee(NamedTuple):
     """A seat in a meeting. ``join_token`` is a bearer value and not for eyes."""
 
     id: str
@@ -280,8 +277,7 @@ class Transcription(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(NamedTuple):
     """What the built-in hooks work on. A port that is not there makes its built-ins fail."""
 
     directory: Directory | None = None
@@ -294,13 +290,13 @@ class Ports:
     transcription: Transcription | None = None
 
 
-@dataclass(slots=True)
 class Meter:
     """How many requests went to AWS since the last :meth:`take`, by what they were for (decision 39)."""
 
-    named: int = 0
-    records: int = 0
-    limits: int = 0
+    __slots__ = ("limits", "named", "records")
+
+    def __init__(self) -> None:
+        self.named = self.records = self.limits = 0
 
     def take(self) -> dict[str, int]:
         """The figures that are not zero: ``named`` by the flow, memo ``records``, ``limits``."""

@@ -17,9 +17,8 @@ loaded only where AWS does something. Clients are made here, which is in the ini
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sma_flows.errors import PlanError, ServiceError
 from sma_flows.services.dispatch import LocalServices
@@ -40,8 +39,7 @@ DEFAULT_STORE: Final = ".sma-flows/store.sqlite"
 """Where the command line tools keep their store when the environment names none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """The services, the plan without revisions whose hooks are gone, and what the operator should know."""
 
     services: LocalServices

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from sma_flows.errors import ServiceError
@@ -116,7 +115,7 @@ class SimulatedMeetings:
 def with_meetings(services: LocalServices, meetings: SimulatedMeetings) -> LocalServices:
     """The services of a flow with these meetings, unless it needs none or has them elsewhere (AWS)."""
     if isinstance(services.ports.meetings, LocalMeetings):
-        services.ports = replace(services.ports, meetings=meetings)
+        services.ports = services.ports._replace(meetings=meetings)
     return services
 
 
