@@ -200,7 +200,12 @@ def document() -> str:
         security_schemes={"token": HTTPBearer(bearerFormat="JWT")},
         security=[{"token": []}],
     )
-    return json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+    described = json.loads(text)
+    schemas = described["components"]["schemas"]
+    while unused := [name for name in schemas if f'"#/components/schemas/{name}"' not in json.dumps(described)]:
+        for name in unused:  # the resolver's own shapes of errors, which are not ours
+            del schemas[name]
+    return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
 
 
 def _readable(event: Mapping[str, Any]) -> dict[str, Any]:
