@@ -9,8 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 import click
 from rich.progress import track
@@ -18,6 +17,7 @@ from rich.progress import track
 from sma_flows.cli.console import WrongUsage, busy, err, exit_with, say_json
 from sma_flows.cli.cover import Wanted, collector, covered, tell, with_coverage_options, write
 from sma_flows.flow.diagnostics import nearest
+from sma_flows.testing.reports import Told, junit
 
 if TYPE_CHECKING:
     from sma_flows.testing.coverage import Coverage
@@ -51,33 +51,6 @@ Calls are played in virtual time on a model of the telephone service: no network
 Exit codes: 0 all calls went as written, 1 a call failed, a calls file has mistakes or coverage is too low,
 2 wrong usage.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What came of one call, or of a file that cannot be read (then without a call)."""
-
-    file: str
-    call: str
-    line: int
-    problem: str
-    seconds: float
-    left_out: tuple[str, ...] = ()
-    played: bool = True
-    notes: tuple[str, ...] = ()
-
-    def as_object(self) -> dict[str, Any]:
-        return {
-            "file": self.file,
-            "call": self.call,
-            "line": self.line,
-            "ok": not self.problem,
-            "problem": self.problem,
-            "seconds": round(self.seconds, 4),
-            "played": self.played,
-            "left_out": list(self.left_out),
-            "notes": list(self.notes),
-        }
 
 
 @click.command("test", short_help="Play calls against their flows, offline.", epilog=EXAMPLES)
@@ -163,22 +136,22 @@ def _files(paths: tuple[str, ...]) -> list[Path]:
     return found
 
 
-def _read(files: list[Path]) -> tuple[list[_Told], list[tuple[CallsFile, CallScript]]]:
+def _read(files: list[Path]) -> tuple[list[Told], list[tuple[CallsFile, CallScript]]]:
     from sma_flows.testing.check import checked_calls
     from sma_flows.testing.script import told as words_of
 
-    told: list[_Told] = []
+    told: list[Told] = []
     calls: list[tuple[CallsFile, CallScript]] = []
     for path in files:
         file, found = checked_calls(path)
         if file is None:
             line = found[0].span.line if found else 1
-            told.append(_Told(str(path), "", line, words_of(found), 0.0))
+            told.append(Told(str(path), "", line, words_of(found), 0.0))
             continue
         calls += [(file, script) for script in file.calls]
         for one in found:
             words = f"{one.span.file}:{one.span.line}: {one.message} ({one.help})"
-            told.append(_Told(str(path), "", one.span.line, "", 0.0, notes=(words,)))
+            told.append(Told(str(path), "", one.span.line, "", 0.0, notes=(words,)))
     return told, calls
 
 
@@ -252,7 +225,7 @@ def _target(text: str) -> Target:
         raise WrongUsage(f"--target: {error}.") from None
 
 
-def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
+def _played(file: CallsFile, script: CallScript, who: _Who) -> Told:
     from sma_flows.errors import SmaFlowsError
     from sma_flows.testing.play import play_call, unplayable_at
     from sma_flows.testing.targets import TargetError
@@ -260,7 +233,7 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
     target = who.answering(file)
     why_not = unplayable_at(target, script)
     if why_not:
-        return _Told(str(file.path), script.name, script.span.line, "", 0.0, (why_not,), played=False)
+        return Told(str(file.path), script.name, script.span.line, "", 0.0, (why_not,), played=False)
     begin, problem = time.perf_counter(), ""
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -279,7 +252,7 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
     except SmaFlowsError as error:
         problem = f"{script.name}\n{error}"
     seconds = time.perf_counter() - begin
-    return _Told(str(file.path), script.name, script.span.line, problem, seconds, left_out, notes=notes)
+    return Told(str(file.path), script.name, script.span.line, problem, seconds, left_out, notes=notes)
 
 
 def _with_progress(calls: list[tuple[CallsFile, CallScript]], *, quiet: bool) -> Iterator[tuple[CallsFile, CallScript]]:
@@ -289,27 +262,9 @@ def _with_progress(calls: list[tuple[CallsFile, CallScript]], *, quiet: bool) ->
     return iter(track(calls, "Calling", console=console, transient=True))
 
 
-def _write(path: Path, told: list[_Told]) -> None:
-    """One test suite for each file, as build servers read it."""
-    root = ElementTree.Element("testsuites", tests=str(len(told)), failures=str(sum(bool(one.problem) for one in told)))
-    suites: dict[str, ElementTree.Element] = {}
-    for one in told:
-        suite = suites.get(one.file)
-        if suite is None:
-            mine = [each for each in told if each.file == one.file]
-            failures = sum(bool(each.problem) for each in mine)
-            counts = {"tests": str(len(mine)), "failures": str(failures)}
-            suite = suites[one.file] = ElementTree.SubElement(root, "testsuite", {"name": one.file, **counts})
-        case = ElementTree.SubElement(
-            suite,
-            "testcase",
-            {"classname": one.file, "name": one.call or "(file)", "line": str(one.line), "time": f"{one.seconds:.4f}"},
-        )
-        if one.problem:
-            failure = ElementTree.SubElement(case, "failure", message=one.problem.splitlines()[0])
-            failure.text = one.problem
+def _write(path: Path, told: list[Told]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+        path.write_bytes(junit(told))
     except OSError as error:
         raise WrongUsage(f"the report {path} cannot be written ({error.strerror}).") from None

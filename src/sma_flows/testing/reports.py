@@ -1,0 +1,61 @@
+"""What came of calls, for programs and build servers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+__all__ = ["Told", "junit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of one call, or of a file that cannot be read (then without a call)."""
+
+    file: str
+    call: str
+    line: int
+    problem: str
+    seconds: float
+    left_out: tuple[str, ...] = ()
+    played: bool = True
+    notes: tuple[str, ...] = ()
+
+    def as_object(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "file": self.file,
+            "call": self.call,
+            "line": self.line,
+            "ok": not self.problem,
+            "problem": self.problem,
+            "seconds": round(self.seconds, 4),
+            "played": self.played,
+            "left_out": list(self.left_out),
+            "notes": list(self.notes),
+        }
+
+
+def junit(told: Sequence[Told]) -> bytes:
+    """JUnit XML, one test suite for each file, as build servers read it."""
+    root = ElementTree.Element("testsuites", tests=str(len(told)), failures=str(sum(bool(one.problem) for one in told)))
+    suites: dict[str, ElementTree.Element] = {}
+    for one in told:
+        suite = suites.get(one.file)
+        if suite is None:
+            mine = [each for each in told if each.file == one.file]
+            failures = sum(bool(each.problem) for each in mine)
+            counts = {"tests": str(len(mine)), "failures": str(failures)}
+            suite = suites[one.file] = ElementTree.SubElement(root, "testsuite", {"name": one.file, **counts})
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            {"classname": one.file, "name": one.call or "(file)", "line": str(one.line), "time": f"{one.seconds:.4f}"},
+        )
+        if one.problem:
+            failure = ElementTree.SubElement(case, "failure", message=one.problem.splitlines()[0])
+            failure.text = one.problem
+    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text
