@@ -20,6 +20,7 @@ from sma_flows.flow.diagnostics import nearest
 from sma_flows.testing.reports import Told, junit
 
 if TYPE_CHECKING:
+    from sma_flows.testing.compared import Leak
     from sma_flows.testing.coverage import Coverage
     from sma_flows.testing.script import CallScript, CallsFile
     from sma_flows.testing.targets import Target
@@ -39,6 +40,7 @@ Examples:
   sma-flows test flows/calls --coverage-html build/coverage    the same in colours, for a browser
   sma-flows test flows/calls --fail-under 100           for a build server, too
   sma-flows test flows/calls --strict-sources           lean on nothing that nobody has documented or seen
+  sma-flows test flows/calls --twins                    each call with other PINs, too: nothing may differ
   sma-flows test flows/calls --fresh                    a new process for each event
   sma-flows test flows/calls --target http://127.0.0.1:9000    the function that answers there
   sma-flows test flows/calls --target lambda:my-function       a deployed one
@@ -48,8 +50,8 @@ Examples:
 Calls are played in virtual time on a model of the telephone service: no network, no credentials, no waiting.
 
 \b
-Exit codes: 0 all calls went as written, 1 a call failed, a calls file has mistakes or coverage is too low,
-2 wrong usage.
+Exit codes: 0 all calls went as written, 1 a call failed or a secret came out (--twins), a calls file has mistakes or
+coverage is too low, 2 wrong usage.
 """
 
 
@@ -63,6 +65,7 @@ Exit codes: 0 all calls went as written, 1 a call failed, a calls file has mista
 )
 @click.option("--target", metavar="FUNCTION", help="Who answers: a Lambda invoke URL, lambda:NAME, or an ARN.")
 @click.option("--runtime", is_flag=True, help="Build the package, and let it answer in the real Lambda runtime.")
+@click.option("--twins", is_flag=True, help="Play each call with other secrets, too, and compare what both leave.")
 @click.option("--strict-sources", is_flag=True, help="Fail calls that lean on inferred or unknown behaviour.")
 @click.option("-k", "--filter", "only", multiple=True, metavar="NAME", help="Only calls with this in their name.")
 @with_coverage_options
@@ -74,6 +77,7 @@ def command(
     recordings: Path | None,
     target: str | None,
     runtime: bool,
+    twins: bool,
     strict_sources: bool,
     only: tuple[str, ...],
     wanted: Wanted,
@@ -82,10 +86,12 @@ def command(
 
     A failing call is shown with its transcript up to the first difference and the file:line of the step. Coverage is
     of states, transitions, outcomes and attempts at questions; with --json it stands beside the calls in one object.
+    With --twins each call that hides something is played again, with other secrets and the real handler: records,
+    metrics, traces, answers, stores, files and reports must be the same byte for byte.
     """
     begin = time.perf_counter()
-    if (target or runtime) and (fresh or wanted):
-        option = "--fresh" if fresh else "coverage"
+    if (target or runtime) and (fresh or wanted or twins):
+        option = "--fresh" if fresh else "--twins" if twins else "coverage"
         raise WrongUsage(f"{option} is for flows that answer here: leave it out, or --target or --runtime.")
     if target and runtime:
         raise WrongUsage("--target names who answers, and --runtime builds it: leave one of them out.")
@@ -94,7 +100,7 @@ def command(
     calls = [(file, _strict(script) if strict_sources else script) for file, script in _chosen(calls, only)]
     with ExitStack() as stack:
         built = _runtimes(calls, stack) if runtime else {}
-        who = _Who(_target(target) if target else None, fresh, coverage, recordings, built)
+        who = _Who(_target(target) if target else None, fresh, coverage, recordings, built, twins)
         told += [_played(file, script, who) for file, script in _with_progress(calls, quiet=as_json)]
     failed = [one for one in told if one.problem]
     if junit is not None:
@@ -113,6 +119,9 @@ def command(
             click.echo(f"Left out: {reason}: {', '.join(names)}")
         for note in dict.fromkeys(note for one in told for note in one.notes):
             click.echo(f"Note: {note}")
+        if twins:
+            both = [one for one in told if one.hidden]
+            click.echo(f"{len(both)} calls hide something, and were played with other secrets, too")
         count = sum(one.played for one in told if one.call)
         went = f"{count} call{'s' if count != 1 else ''} played in {seconds:.1f} s"
         click.echo(f"{went}: {f'{len(failed)} failed' if failed else 'all as written'}")
@@ -180,6 +189,7 @@ class _Who:
     coverage: Coverage | None
     recordings: Path | None
     built: Mapping[Path, Target]
+    twins: bool = False
 
     def answering(self, file: CallsFile) -> Target | None:
         """Who answers the calls of a file; None: the flow, here."""
@@ -251,8 +261,26 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> Told:
         raise WrongUsage(f"{error}.") from None
     except SmaFlowsError as error:
         problem = f"{script.name}\n{error}"
+    leaks: tuple[Leak, ...] = ()
+    hidden = 0
+    if who.twins and not problem:
+        problem, leaks, hidden, more = _twins(file, script)
+        notes += more
     seconds = time.perf_counter() - begin
-    return Told(str(file.path), script.name, script.span.line, problem, seconds, left_out, notes=notes)
+    where = (str(file.path), script.name, script.span.line)
+    return Told(*where, problem, seconds, left_out, notes=notes, hidden=hidden, leaks=leaks)
+
+
+def _twins(file: CallsFile, script: CallScript) -> tuple[str, tuple[Leak, ...], int, tuple[str, ...]]:
+    """What is wrong, what came out, how much was hidden, and what whoever reads this should know."""
+    from sma_flows.testing.twins import twin_call
+
+    found = twin_call(file.flow, script)
+    place = f"{script.span.file}:{script.span.line}"
+    notes = [*found.notes, *(f"the sink '{sink}' is never the same: compared in parts" for sink in found.unsteady)]
+    problem = "\n".join([f"{script.name}\n{place}: what is hidden comes out", *map(str, found.leaks)])
+    told = tuple(f"{place}: {note}" for note in notes)
+    return (problem if found.leaks else ""), tuple(found.leaks), found.hidden, told
 
 
 def _with_progress(calls: list[tuple[CallsFile, CallScript]], *, quiet: bool) -> Iterator[tuple[CallsFile, CallScript]]:

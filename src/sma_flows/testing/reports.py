@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    from sma_flows.testing.compared import Leak
 
 __all__ = ["Told", "junit"]
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of one call, or of a file that cannot be read (then without a call)."""
+    """What came of one call, or of a file that cannot be read (then without a call).
+
+    ``hidden``: so many of its values are secrets or masked, and it was played with others, too; ``leaks`` is what of
+    them has come out.
+    """
 
     file: str
     call: str
@@ -22,6 +29,8 @@ class Told:
     left_out: tuple[str, ...] = ()
     played: bool = True
     notes: tuple[str, ...] = ()
+    hidden: int = 0
+    leaks: tuple[Leak, ...] = ()
 
     def as_object(self) -> dict[str, Any]:
         """The same for programs."""
@@ -35,6 +44,11 @@ class Told:
             "played": self.played,
             "left_out": list(self.left_out),
             "notes": list(self.notes),
+            "hidden": self.hidden,
+            "leaks": [
+                {"kind": one.kind, "sink": one.sink, "place": one.place, "checks": list(one.checks)}
+                for one in self.leaks
+            ],
         }
 
 

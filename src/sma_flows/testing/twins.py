@@ -18,16 +18,19 @@ digits, too, does not count: a short number occurs by chance.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from sma_flows.hooks import Reply
 from sma_flows.runtime.ask import Ask, Secret, ServiceReply
+from sma_flows.services.local.database import Database
 from sma_flows.services.needs import HASH_KEY
 from sma_flows.testing.compared import ALLOWED, OUTSIDE, Allowed, Leak, differences, hits, merged
 from sma_flows.testing.coverage import Coverage
@@ -37,6 +40,7 @@ from sma_flows.testing.handled import Entry, Handled
 from sma_flows.testing.lab import Lab, Setting, Trial, in_turn
 from sma_flows.testing.moves import Move
 from sma_flows.testing.play import CallFailedError, Player
+from sma_flows.testing.reach import ways_of
 from sma_flows.testing.reports import Told, junit
 from sma_flows.testing.script import CallScript
 from sma_flows.testing.scripted import World
@@ -44,7 +48,7 @@ from sma_flows.testing.session import Session
 from sma_flows.testing.sinks import Sinks, asked_of, caught, left_by, new_handler, noting_meetings
 from sma_flows.testing.world import world_of
 
-__all__ = ["ALLOWED", "OUTSIDE", "Allowed", "Leak", "Twins", "other", "twin_call", "twin_moves"]
+__all__ = ["ALLOWED", "OUTSIDE", "Allowed", "Leak", "Twins", "other", "twin_call", "twin_flow", "twin_moves"]
 
 KINDS: Final = ("secret", "masked")
 """What is hidden, and the word of the flow language for it."""
@@ -239,6 +243,22 @@ def twin_moves(
     return _twins(lab.name, play)
 
 
+def twin_flow(
+    flow: Path | str, *, env: Mapping[str, str] | None = None, wrap: Callable[[Entry], Entry] | None = None
+) -> Iterator[Twins]:
+    """The twins of one call to every state of a flow that a search finds a way to (as the fault matrix does).
+
+    Raises:
+        UnplayableError: it does not compile, or a value of its environment is missing.
+    """
+    lab = Lab(flow, env=env, watched=True)
+    for state, way in ways_of(lab).ways.items():
+        moves = (*way.before, way.last) if way.last is not None else way.before
+        found = twin_moves(lab, way.setting, moves, way.given, wrap=wrap)
+        found.call = f"the way to {state}"
+        yield found
+
+
 # ---- one play -------------------------------------------------------------------------------------------------------
 
 
@@ -273,11 +293,19 @@ def _report(sinks: Sinks, flow: Path, script: CallScript, error: CallFailedError
 def _covered(sinks: Sinks, flow: Path, call: str, session: Session) -> None:
     coverage = Coverage()
     coverage.add(flow, call, session.trail.visits)
+    collected = json.dumps(coverage.dump())
+    sinks.add("coverage", "collected", collected)
+    for place, text in _pages(collected):
+        sinks.add("coverage", place, text)
+
+
+@lru_cache(maxsize=16)
+def _pages(collected: str) -> tuple[tuple[str, str], ...]:
+    """What is written of collected coverage; the same for the same, and dear to make."""
+    coverage = Coverage()
+    coverage.load(json.loads(collected))
     flows = coverage.flows()
-    sinks.add("coverage", "collected", coverage.dump())
-    sinks.add("coverage", "LCOV", lcov(flows))
-    for one in flows:
-        sinks.add("coverage", f"page of {one.name}", page_of(one))
+    return ("LCOV", lcov(flows)), *((f"page of {one.name}", page_of(one)) for one in flows)
 
 
 # ---- four plays -----------------------------------------------------------------------------------------------------
@@ -287,10 +315,15 @@ def _twins(name: str, play: Callable[[Disguise, Replies, Path], Play]) -> Twins:
     known: dict[tuple[str, int], object] = {}
     found = Twins(name)
     with TemporaryDirectory(prefix="sma-flows-twins-") as folder:
+        empty = Path(folder) / STORE
+        made = Database(empty)
+        made.open()
+        made.close()
 
         def one(kind: str, turn: int) -> Play:
             room = Path(folder) / "room"  # it has the same name each time
             room.mkdir()
+            shutil.copy(empty, room)
             try:
                 disguise = Disguise(kind, turn)
                 return play(disguise, Replies(disguise, known), room)
@@ -298,6 +331,8 @@ def _twins(name: str, play: Callable[[Disguise, Replies, Path], Play]) -> Twins:
                 shutil.rmtree(room)
 
         first = one("", 0)
+        if first.problem:
+            found.notes.append(f"the call does not go as it is written: {first.problem}")
         for kind in KINDS:
             hidden = first.disguise.seen[kind]
             found.hidden += len(hidden)
