@@ -65,7 +65,7 @@ hooks:
     python: hooks.made:check
     outcomes: {right: {ref: text(200)}, wrong: {ref: text(200)}}
     uses: {queue.put: {queue: "tickets"}}
-    budget: 500ms
+    budget: 2s
   open: {builtin: meetings.open}
 defaults:
   next: {no_input: bye, no_match: bye, exhausted: bye, failed: bye}
@@ -511,7 +511,7 @@ def test_items_of_a_table_are_a_sink_of_whoever_has_one(leaky: bool, vault: Call
                 into.add("DynamoDB", item["pk"]["S"].partition("/")[0], item)
                 table.call("delete_item", 10, TableName=place.table, Key={"pk": item["pk"]})
 
-        body = "ref = hmac.new(b'pepper', digits.encode(), 'sha256').hexdigest()" if leaky else ""
+        body = "right = True\nref = hmac.new(b'pepper', digits.encode(), 'sha256').hexdigest()" if leaky else ""
         env = {**place.env, "SMA_FLOWS_SERVICES": "local", HASH_KEY: "a key for tests that is long enough"}
         found = vault(body, env=env, store=place.env["SMA_FLOWS_STORE"], more=scanned)
     assert "DynamoDB" in found.unsteady
