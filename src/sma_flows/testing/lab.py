@@ -218,22 +218,29 @@ class Trial:
     def pass_until(self, here: Callable[[Trial], bool], most: int) -> bool:
         """Let time pass, from timer to timer (at most so many), until *here* holds; False: it never does.
 
-        In ``moves`` that is a :class:`~sma_flows.testing.moves.Wait`.
+        In ``moves`` that is a :class:`~sma_flows.testing.moves.Wait`, or one before each move that *here* makes.
         """
-        begin, session = self.session.phone.now_ms, self.session
+        since, known, session = self.session.phone.now_ms, len(self.moves), self.session
         for _ in range(most):
-            if here(self):
+            there = here(self)
+            if len(self.moves) > known:
+                made_at = self.times[known]
+                self._waited(known, since, made_at)
+                since, known = made_at, len(self.moves)
+            if there:
                 break
             if self.watch.found or not session.tick():
                 return False
             self._look()
         else:
             return False
-        passed = session.phone.now_ms - begin
-        if passed:
-            self.moves.append(Wait(passed))
-            self.times.append(begin)
+        self._waited(len(self.moves), since, session.phone.now_ms)
         return True
+
+    def _waited(self, place: int, since: int, until: int) -> None:
+        if until > since:
+            self.moves.insert(place, Wait(until - since))
+            self.times.insert(place, since)
 
     def _tell(self, move: Move) -> None:
         self.session.note(f"> {told(move)}")

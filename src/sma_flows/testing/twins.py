@@ -38,7 +38,7 @@ from sma_flows.testing.coverage.lcov import lcov
 from sma_flows.testing.coverage.page import page_of
 from sma_flows.testing.handled import Entry, Handled
 from sma_flows.testing.lab import Lab, Setting, Trial, in_turn
-from sma_flows.testing.moves import Move
+from sma_flows.testing.moves import Listen, Move, Silence, Wait
 from sma_flows.testing.play import CallFailedError, Player
 from sma_flows.testing.reach import ways_of
 from sma_flows.testing.reports import Told, junit
@@ -59,6 +59,9 @@ KEY: Final = "the key of the twins: 32 characters or more"
 STORE: Final = "store.sqlite"
 RECORDINGS: Final = "recordings"
 
+QUIET: Final = ("hear", "expect", "silence", "wait")
+"""Steps of a script in which nobody does anything."""
+
 STILL: Final = "as if it had failed here"
 
 
@@ -67,11 +70,13 @@ class Twins:
     """What came of the twins of one call.
 
     ``hidden`` counts values that were typed or sent and are hidden; with none there are no twins. ``texts`` is how many
-    texts were compared. ``unsteady`` names sinks with texts that differ from play to play and were compared in parts;
-    ``notes`` is what whoever reads this should know.
+    texts were compared. ``steps`` is how many things people and the service did; listening and time do not count.
+    ``unsteady`` names sinks with texts that differ from play to play and were compared in parts; ``notes`` is what
+    whoever reads this should know.
     """
 
     call: str
+    steps: int = 0
     leaks: list[Leak] = field(default_factory=list)
     hidden: int = 0
     texts: int = 0
@@ -195,7 +200,7 @@ def twin_call(
         more(done.sinks)
         return done
 
-    return _twins(script.name, play)
+    return _twins(Twins(script.name, sum(step.kind not in QUIET for step in script.steps)), play)
 
 
 def twin_moves(
@@ -240,7 +245,7 @@ def twin_moves(
         _covered(done.sinks, lab.path, "drawn", trial.session)
         return done
 
-    return _twins(lab.name, play)
+    return _twins(Twins(lab.name, sum(not isinstance(move, Listen | Silence | Wait) for move in moves)), play)
 
 
 def twin_flow(
@@ -311,9 +316,8 @@ def _pages(collected: str) -> tuple[tuple[str, str], ...]:
 # ---- four plays -----------------------------------------------------------------------------------------------------
 
 
-def _twins(name: str, play: Callable[[Disguise, Replies, Path], Play]) -> Twins:
+def _twins(found: Twins, play: Callable[[Disguise, Replies, Path], Play]) -> Twins:
     known: dict[tuple[str, int], object] = {}
-    found = Twins(name)
     with TemporaryDirectory(prefix="sma-flows-twins-") as folder:
         empty = Path(folder) / STORE
         made = Database(empty)
