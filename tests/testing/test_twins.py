@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -568,6 +569,44 @@ def test_twins_are_for_flows_that_answer_here(run: Callable[..., Result]) -> Non
     done = run(ROOT / "flows" / "calls", "--twins", "--target", "http://127.0.0.1:1")
     assert done.exit_code == 2
     assert "--twins is for flows that answer here" in done.output
+
+
+TWO_WRONG = ("111111", "735026")
+
+
+def test_the_telephone_in_plain_lines_shows_the_same_for_two_pins(tmp_path: Path) -> None:
+    flow = str(ROOT / "flows" / "dial-in.yaml")
+    said = []
+    for pin in TWO_WRONG:
+        file = tmp_path / f"{len(said)}.calls.yaml"
+        typed = f"1\n4155501#\n{pin}\nvars\nback\n{pin}\nhangup\nsave {file} two\nquit\n"
+        done = CliRunner().invoke(cli, ["phone", flow, "--plain"], input=typed)
+        assert done.exit_code == 0, done.output
+        said.append(done.output.replace(str(file), "FILE"))
+        assert pin in file.read_text("utf-8"), "a call that is saved is a calls file: its author typed the digits"
+        assert pin not in done.output
+    assert said[0] == said[1]
+    assert "(6 hidden keys)" in said[0]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_replay_of_recorded_events_shows_the_same_for_two_pins(options: list[str], tmp_path: Path) -> None:
+    path, said = ROOT / "flows" / "dial-in.yaml", []
+    for pin in TWO_WRONG:
+        lab = Lab(path)
+        moves = [Listen(), Press("1"), Listen(), Press("4155501#"), Listen(), Press(pin), Listen()]
+        trial = lab.play(lab.setting(), moves, {"verify_pin": ["wrong"]})
+        folder = tmp_path / str(len(said))
+        folder.mkdir()
+        for number, turn in enumerate(trial.session.turns):
+            (folder / f"{number:02}.json").write_text(turn.event, "utf-8")
+        assert pin in "".join(turn.event for turn in trial.session.turns), "the events are the service's"
+        done = CliRunner().invoke(cli, ["replay", str(path), str(folder), *options])
+        assert done.exit_code == 0, done.output
+        timeless = re.sub(r"\d+\.\d+ ms|seconds\": [\d.e-]+", "TIME", done.output)
+        said.append(timeless.replace(str(folder), "FOLDER"))
+    assert said[0] == said[1]
+    assert not [pin for pin in TWO_WRONG if pin in said[0]]
 
 
 # ---- masked values ---------------------------------------------------------------------------------------------------
