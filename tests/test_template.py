@@ -298,6 +298,13 @@ def test_without_an_origin_nothing_of_click_to_call_is_made(template: dict[str, 
     assert needed == [], "the line does not need the page"
 
 
+def test_tokens_need_an_issuer_and_an_audience(template: dict[str, Any]) -> None:
+    rule = template["Rules"]["TokensAreOfAnIssuer"]
+    assert rule["RuleCondition"] == template["Conditions"]["WebByToken"]
+    asserted = [each["Assert"] for each in rule["Assertions"]]
+    assert asserted == [("Not", [("Equals", [("Ref", name), ""])]) for name in ("WebIssuer", "WebAudience")]
+
+
 def test_every_route_of_click_to_call_has_an_authorizer_and_there_are_as_many_as_the_function_has(
     template: dict[str, Any],
 ) -> None:

@@ -115,7 +115,10 @@ def test_a_flow_that_asks_aws_for_nothing_loads_nothing_for_it(started: Any) -> 
     assert init.of("sma_flows.services.aws", "sma_flows.services.local") == set()
 
 
-@pytest.mark.parametrize("module", ["dataclasses", "hashlib", "hmac", "http", "sqlite3", "ssl", "uuid", "zoneinfo"])
+DEAR = ("dataclasses", "hashlib", "hmac", "http", "importlib.metadata", "sqlite3", "ssl", "uuid", "zipfile", "zoneinfo")
+
+
+@pytest.mark.parametrize("module", DEAR)
 def test_a_flow_that_needs_no_store_loads_no_dear_module_of_python(module: str, started: Any) -> None:
     assert module not in started("lex-bot").modules
 

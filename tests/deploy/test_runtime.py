@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from sma_flows.cli.app import cli
-from sma_flows.deploy.emulator import INVOKE_PATH, BusyError, Pool, children_of, find_emulator
+from sma_flows.deploy.emulator import INVOKE_PATH, BusyError, Pool, find_emulator
 from sma_flows.deploy.front import MOST_BYTES, serve
 from sma_flows.deploy.package import Built, build_function
 from sma_flows.errors import BuildError
@@ -68,8 +68,8 @@ def test_a_new_call_is_answered_as_in_process(path: Path, pool: Pool, flows_plan
     assert answer["SchemaVersion"] == "1.0"
 
 
-def test_there_are_new_calls_of_all_six_flows() -> None:
-    assert len(FIRST) == 6
+def test_there_are_new_calls_of_all_seven_flows() -> None:
+    assert len(FIRST) == 7
 
 
 def test_a_whole_call_runs_through_the_runtime(pool: Pool) -> None:
@@ -154,8 +154,7 @@ def test_an_end_leaves_no_process_behind(built: Built, values: dict[str, str], t
     with Pool(built.folder, 1, {**values, **SETTINGS, "SMA_FLOWS_STORE": str(tmp_path / "s")}, cache=CACHE) as running:
         running.invoke(event(FIRST[0]))
         emulator = running.environments[0].process
-        children = children_of(emulator.pid)
-        assert children
+        children = Path(f"/proc/{emulator.pid}/task/{emulator.pid}/children").read_text().split()
         assert running.environments[0].init_ms()
     assert emulator.poll() is not None
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []

@@ -159,6 +159,10 @@ def test_a_red_cell_shows_its_calls() -> None:
     (one,) = matrix.cells["sales", "hang-up B"].red
     assert one.violation.invariant == "never silent"
     assert "LEG-B hangs up" in "\n".join(one.violation.transcript)
+    for found in (found for cell in matrix.red for found in cell.red):
+        lab = Lab(found.flow, wrap=Forgetful)
+        again = lab.play(found.setting, found.moves, found.given)
+        assert found.violation.invariant in {each.invariant for each in again.violations}, found.as_python()
     assert matrix.cells["main_menu", "hang-up A"].colour == "green"
 
 

@@ -359,3 +359,23 @@ def test_the_function_has_as_much_time_as_its_steps() -> None:
     text = (FLOWS.parent / "template.yaml").read_text("utf-8")
     timeout = int(re.search(r"\n  WebFunction:.*?\n      Timeout: (\d+)", text, re.DOTALL)[1])
     assert WHOLE_S + UNDO_S < timeout < 29
+
+
+def test_a_mistake_of_ours_is_undone_and_told_to_nobody_but_the_log(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from sma_flows.services.aws.calls import AwsCalls
+
+    def broken(*_args: object) -> str:
+        raise KeyError(PERSON)
+
+    monkeypatch.setattr(AwsCalls, "create", broken)
+    request = wanted()
+    answer = rig.post(request)
+    assert (answer.status, answer.body) == (500, {"error": "internal", "message": "Something went wrong here."})
+    assert rig.living() == []
+    record = caplog.records[-1].__dict__
+    assert (record["levelname"], record["error"]) == ("ERROR", "KeyError")
+    assert PERSON not in str(record)
+    monkeypatch.undo()
+    assert rig.post(request).status == 201

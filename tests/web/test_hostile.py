@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jsonschema
 import pytest
 
 from .conftest import standing
-from .rig import Answered, Rig, claims, event, wanted
+from .rig import FLOWS, Answered, Rig, claims, event, wanted
 
+DOCUMENT = FLOWS.parent / "docs" / "click-to-call.openapi.json"
 DEEP = "[" * 2000 + "]" * 2000
 
 
@@ -197,6 +200,40 @@ def test_a_deep_body_is_refused_by_whoever_reads_it_first(placed: tuple[Rig, str
     answer = rig.send(event("POST", "/calls", text=DEEP))
     assert (answer.status, answer.error) in ((400, "not_json"), (422, "invalid"))  # as deep as Python's parser goes
     assert rig.asked() == before
+
+
+def test_every_answer_is_one_that_the_document_describes(placed: tuple[Rig, str, dict[str, Any]]) -> None:
+    rig, call, first = placed
+    document = json.loads(DOCUMENT.read_text("utf-8"))
+    seen = set()
+    for name, hostile in SENT.items():
+        request = hostile.event(call, first)
+        if hostile.error == "no_such_route":
+            continue
+        route = re.sub(r"/calls/[^/]+", "/calls/{call}", request["rawPath"])
+        method = request["requestContext"]["http"]["method"].lower()
+        answer = rig.send(request)
+        described = document["paths"][route][method]["responses"].get(str(answer.status))
+        assert described is not None, name
+        schema = described["content"]["application/json"]["schema"]
+        jsonschema.validate(answer.body, {**schema, "components": document["components"]})
+        seen.add((route, method, answer.status))
+    assert len(seen) >= 13
+
+
+def test_what_the_document_allows_is_what_the_function_takes(placed: tuple[Rig, str, dict[str, Any]]) -> None:
+    document = json.loads(DOCUMENT.read_text("utf-8"))
+    shapes = document["components"]["schemas"]
+    assert set(shapes) == {"NewCall", "Keys", "Created", "Seat", "CallState", "Problem"}
+    rig, call, _ = placed
+    created = document["paths"]["/calls"]["post"]["responses"]["201"]["content"]["application/json"]["schema"]
+    state = document["paths"]["/calls/{call}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    for answer, schema in (
+        (rig.post(who=claims(sub="u-7", tenant="t-7"), body=wanted(to="+14155550142")), created),
+        (rig.get(call), state),
+    ):
+        assert answer.status < 300
+        jsonschema.validate(answer.body, {**schema, "components": document["components"]})
 
 
 def test_a_strangers_view_of_a_call_is_that_of_no_call(placed: tuple[Rig, str, dict[str, Any]]) -> None:

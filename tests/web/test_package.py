@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,9 +15,11 @@ from click.testing import CliRunner
 
 from sma_flows.cli.app import cli
 from sma_flows.deploy import package
+from sma_flows.deploy.emulator import lay_out_libraries
 from sma_flows.deploy.package import WEB, Built, build_web, digest_of, live_modules, zip_folder
+from sma_flows.testing.control import UNLIMITED, local_service
 
-from .rig import FLOWS, plan
+from .rig import FLOWS, event, plan, settings, wanted
 
 HERE = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -55,6 +59,39 @@ def test_it_has_byte_code_and_no_word_of_this_machine(built: Built) -> None:
         assert Path(importlib.util.cache_from_source(str(source))).is_file()
     root = str(FLOWS.parent).encode()
     assert [path for path in built.folder.rglob("*") if path.is_file() and root in path.read_bytes()] == []
+
+
+ANSWERS = """
+import json, sys
+from sma_flows.web.function import lambda_handler
+for event in json.load(sys.stdin):
+    print("ANSWER", json.dumps(lambda_handler(event, None)))
+"""
+
+
+def test_the_package_answers_with_nothing_around_but_what_lambda_has(built: Built, tmp_path: Path) -> None:
+    """With machine code of this processor in place of the function's, which cannot run here."""
+    folder = shutil.copytree(built.folder, tmp_path / "function")
+    for name in ("pydantic_core",):
+        shutil.rmtree(folder / name)
+        shutil.copytree(Path(importlib.util.find_spec(name).origin).parent, folder / name)
+    lay_out_libraries(tmp_path / "libraries")
+    requests = [event("POST", "/calls", wanted()), event("POST", "/calls", wanted(to="+19005550123"))]
+    with local_service(quotas=UNLIMITED, rates={"*": 0}) as service:
+        told = settings(str(tmp_path / "store.sqlite"), service.exchange.base.application)
+        env = {**service.environment(), **told, "SMA_FLOWS_PLAN": str(folder / "plan.json")}
+        done = subprocess.run(
+            [sys.executable, "-S", "-P", "-B", "-W", "ignore", "-c", ANSWERS],
+            input=json.dumps(requests),
+            capture_output=True,
+            text=True,
+            env={**env, "PYTHONPATH": os.pathsep.join((str(folder), str(tmp_path / "libraries")))},
+            cwd=tmp_path,
+            check=False,
+        )
+        answers = [json.loads(line[7:]) for line in done.stdout.splitlines() if line.startswith("ANSWER ")]
+        assert [answer["statusCode"] for answer in answers] == [201, 403], done.stdout + done.stderr
+        assert len(service.exchange.lines) == 1
 
 
 def test_the_function_that_answers_calls_has_nothing_of_the_api() -> None:
