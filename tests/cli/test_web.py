@@ -19,6 +19,8 @@ import pytest
 from click.testing import CliRunner
 
 from sma_flows.cli.app import cli
+from sma_flows.web.page import HEADERS
+from sma_flows.web.page.bundle import digest
 
 from .test_serve import environment
 
@@ -112,3 +114,36 @@ def test_a_taken_port_is_wrong_usage() -> None:
         done = CliRunner().invoke(cli, ["web", str(FLOWS / "web-call.yaml"), "--port", str(port)])
     assert done.exit_code == 2
     assert f"port {port} cannot be used" in done.stderr
+
+
+def test_the_page_is_served_with_the_headers_it_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tmp_path / "cache" / "sma-flows" / f"page-{digest()}"
+    made.mkdir(parents=True)
+    for name, text in (("page.js", "// made"), ("licences.txt", "all"), ("digest", digest())):
+        (made / name).write_text(text)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with web("--json") as process:
+        assert process.stdout is not None
+        hello = json.loads(process.stdout.readline())
+        assert hello["page"] is True
+        with urllib.request.urlopen(hello["url"] + "/", timeout=DEADLINE_S) as answer:
+            assert "Call me" in answer.read().decode()
+            assert HEADERS.items() <= {name.title(): value for name, value in answer.headers.items()}.items()
+        config = ask("GET", hello["url"] + "/config.json")[1]
+        assert (config["api"], config["languages"]) == ("", ["en-US", "es-US"])
+        assert ask("POST", hello["url"] + config["token"])[1]["token"]
+
+
+def test_without_node_there_is_the_api_and_a_word_about_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with web("--json") as process:
+        assert process.stdout is not None
+        hello = json.loads(process.stdout.readline())
+        assert hello["page"] is False
+        assert ask("POST", hello["url"] + "/local/token")[0] == 200
+        process.send_signal(signal.SIGINT)
+        said = " ".join(process.communicate(timeout=DEADLINE_S)[1].split())
+        assert "There is no page, only the API: the page is made with Node.js 20 or later and npm" in said

@@ -85,3 +85,11 @@ def test_a_limit_is_exact_under_many_clicks(
     assert Counter(answer.status for answer in answers) == {201: 5, 429: MANY - 5}
     assert Counter(shared.made())["CreateSipMediaApplicationCall"] == 5
     assert len(shared.living()) == 5
+
+
+def test_environments_in_one_process_do_not_share_a_request(rig: Rig) -> None:
+    first, second = rig.function(), rig.function()
+    first.answer(event("GET", "/calls/wc-1"))
+    second.answer(event("GET", "/calls/wc-2"))
+    assert first.api.app.current_event.path == "/calls/wc-1"
+    assert second.api.app.current_event.path == "/calls/wc-2"

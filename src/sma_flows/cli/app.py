@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "phone",
     "serve",
     "web",
+    "page",
     "fidelity",
     "policy",
     "build",

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from sma_flows.cli.console import WrongUsage
+from sma_flows.cli.console import WrongUsage, err
 from sma_flows.cli.load import load_program, root_of, with_flow_options
 from sma_flows.cli.simulated import ended_by_signal, folder_of, numbers_of, read_given
 from sma_flows.cli.values import gather_values
 from sma_flows.errors import PlanError
+from sma_flows.web.page import LOCAL, write
+from sma_flows.web.page.bundle import BundleError, bundle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +42,9 @@ Everybody who is called answers after four seconds and presses 1, unless --party
 Ctrl-C ends it. Exit codes: 0 ended, 1 the flow cannot run, 2 wrong usage.
 """
 
+NEEDS: Final = ("uvicorn", "starlette", "jwt", "phonenumbers", "boto3", "aiortc", "websockets")
+TOKEN: Final = "/local/token"  # noqa: S105 - an address
+
 LOOK_S: Final = 0.2
 """Real seconds between two looks for Ctrl-C while nothing happens."""
 
@@ -49,6 +54,7 @@ ACCEPTS: Final = '{answers: after 4s, presses: {9s: "1"}}'
 HELLO: Final = """\
 Click-to-call answers at {url}   (Ctrl-C ends it)
 
+  the page               {page}
   the simulated service  {service}
   its calls              {service}/_sma/calls
 
@@ -68,8 +74,10 @@ Have somebody called:
     "--page",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="FOLDER",
+    show_default="click-to-call's own, made with npm once",
     help="Static files that are served at /.",
 )
+@click.option("--no-page", is_flag=True, help="The API alone.")
 @click.option("--party", "parties", multiple=True, metavar="NUMBER=DOES", help="Who is called: busy, no_answer, ...")
 @click.option("--number", "numbers", multiple=True, metavar="NUMBER", help="A number of the account; may be repeated.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting SMA_FLOWS_WEB_NAME of the API.")
@@ -88,6 +96,7 @@ def command(
     flow: str,
     port: int,
     page: Path | None,
+    no_page: bool,
     parties: tuple[str, ...],
     numbers: tuple[str, ...],
     settings: tuple[str, ...],
@@ -103,7 +112,7 @@ def command(
 
     FLOW is a flow file, a folder of flows or a compiled plan that has the flow `web-call`.
     """
-    missing = [name for name in ("uvicorn", "starlette", "jwt", "phonenumbers", "boto3") if not _is_here(name)]
+    missing = [name for name in NEEDS if not _is_here(name)]
     if missing:
         raise WrongUsage(f"click-to-call needs {', '.join(missing)}: pip install 'sma-flows[site]'.")
     from sma_flows.simulator.model import World
@@ -118,7 +127,9 @@ def command(
         return _answering(flow, (*env, *(f"{name}={value}" for name, value in lead.items())), env_file, hooks)
 
     with ExitStack() as stack:
-        kept = Path(store) if store else Path(stack.enter_context(tempfile.TemporaryDirectory())) / "store.sqlite"
+        own = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        kept = Path(store) if store else own / "store.sqlite"
+        (own / "page").mkdir()
         try:
             stack.enter_context(ended_by_signal())
             served = stack.enter_context(
@@ -130,14 +141,15 @@ def command(
                     settings=_settings(settings),
                     party=lambda number: party_of(people, number),
                     files=folder_of(flow),
-                    page=page,
+                    page=None if no_page else page or own / "page",
                     port=port,
                     speed=speed,
                     unlimited=no_quotas,
                     on_line=lambda line, words: told.put((line, words)),
                 )
             )
-            _hello(served, as_json=as_json)
+            there = not no_page and (page is not None or _page(own / "page"))
+            _hello(served, as_json=as_json, page=there)
             _show(told, as_json=as_json)
         except OSError as error:
             raise WrongUsage(f"port {port} cannot be used ({error.strerror}): choose another, or 0.") from None
@@ -145,6 +157,16 @@ def command(
             raise WrongUsage(f"{error}.") from None
         except KeyboardInterrupt:
             return
+
+
+def _page(folder: Path) -> bool:
+    """Put click-to-call's own page there. Where it cannot be made, that is said, and the API does without."""
+    try:  # config.json is the server's own here
+        write(folder, bundle(lambda words: err().print(words)), token=TOKEN, languages=["en-US"], media=LOCAL)
+    except (BundleError, OSError) as error:
+        err().print(f"There is no page, only the API: {error}.", highlight=False, markup=False)
+        return False
+    return True
 
 
 def _is_here(name: str) -> bool:
@@ -175,11 +197,12 @@ def _answering(flow: str, env: tuple[str, ...], env_file: Path | None, hooks: Pa
     return Answering(Environment(loaded.program, loaded.services), loaded.plan, loaded.program.env)
 
 
-def _hello(served: Stage, *, as_json: bool) -> None:
+def _hello(served: Stage, *, as_json: bool, page: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"url": served.url, "service": served.service}))
+        click.echo(json.dumps({"url": served.url, "service": served.service, "page": page}))
         return
-    click.echo(HELLO.format(url=served.url, service=served.service))
+    shown = f"{served.url}/   (press Call me)" if page else "none"
+    click.echo(HELLO.format(url=served.url, page=shown, service=served.service))
 
 
 def _show(told: queue.Queue[tuple[Line, str]], *, as_json: bool) -> None:

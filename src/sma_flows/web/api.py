@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Path
+from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
 from sma_flows.web.models import CallState, Created, Keys, NewCall, Problem, Seat
 from sma_flows.web.refused import RefusedError, unavailable
@@ -61,7 +62,7 @@ class Api:
         self._calls = calls
         self._who: Identity | None = None
         self.code = ""
-        self.app = APIGatewayHttpResolver(enable_validation=True)
+        self.app = _Resolver(enable_validation=True)
         self._routes()
 
     def answer(self, event: Mapping[str, Any], context: Any = None) -> Answer:
@@ -170,6 +171,24 @@ class Api:
         @app.not_found
         def nothing(_error: Exception) -> Response[str]:
             return self._refused(RefusedError(404, "no_such_route", "There is nothing at this address.")).response()
+
+
+class _Resolver(APIGatewayHttpResolver):
+    """The resolver with a request of its own: powertools keeps the current one in a class that all resolvers share.
+
+    In Lambda a process has one request at a time. On localhost several environments share a process, and one would
+    answer with the body of another.
+    """
+
+    _own: BaseProxyEvent
+
+    @property
+    def current_event(self) -> BaseProxyEvent:  # type: ignore[override]
+        return self._own
+
+    def _to_proxy_event(self, event: dict[str, Any]) -> BaseProxyEvent:
+        self._own = super()._to_proxy_event(event)
+        return self._own
 
 
 class _Refusal:

@@ -32,6 +32,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sma_flows.web.api import MOST_BODY, Answer, document
+from sma_flows.web.page import HEADERS
 
 __all__ = ["AUDIENCE", "ISSUER", "Tokens", "application", "served"]
 
@@ -165,8 +166,17 @@ def application(
         *routes,
     ]
     if page is not None:
-        here.append(Mount("/", StaticFiles(directory=page, html=True)))
+        here.append(Mount("/", _Files(directory=page, html=True)))
     return Starlette(routes=here, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))])
+
+
+class _Files(StaticFiles):
+    """The page, with the headers that docs/click-to-call.md asks of its server."""
+
+    async def get_response(self, path: str, scope: Any) -> Response:
+        answer = await super().get_response(path, scope)
+        answer.headers.update({**HEADERS, "Cache-Control": "no-cache"})
+        return answer
 
 
 async def _body(request: Request) -> bytes | None:

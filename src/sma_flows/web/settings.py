@@ -31,7 +31,7 @@ from sma_flows.plan import Plan
 from sma_flows.web.identity import IAM, JWT, Gate
 from sma_flows.web.numbers import KINDS, USUAL, Fence, region_of
 
-__all__ = ["Limit", "Settings"]
+__all__ = ["Limit", "Settings", "languages"]
 
 PREFIX: Final = "SMA_FLOWS_WEB_"
 FLOW: Final = "web-call"
@@ -126,6 +126,19 @@ def _fence(env: Mapping[str, str], caller: str, problems: list[str]) -> Fence:
     if caller and not regions:
         problems.append(f"{PREFIX}REGIONS is not set, and the country of {PREFIX}CALLER is not known")
     return Fence(regions, kinds)
+
+
+def languages(plan: Plan, flow: str = FLOW) -> frozenset[str]:
+    """The locales in which *flow* speaks, to whoever is called.
+
+    Raises:
+        PlanError: the plan has no such flow, or it is not made for this.
+    """
+    problems: list[str] = []
+    found = _languages(plan, flow, problems)
+    if problems:
+        raise PlanError("; ".join(problems))
+    return found
 
 
 def _languages(plan: Plan, flow: str, problems: list[str]) -> frozenset[str]:
