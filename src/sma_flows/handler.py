@@ -317,7 +317,7 @@ def _traced(work: Callable[[object], Result], service: str, logger: Logger) -> C
 _handler: Final = Handler(os.environ)
 
 # Loading modules and making clients leaves next to no garbage, and every look for it goes over all that is there: that
-# was a fifth of an init phase with clients (docs/decisions/0080). And nobody on the line waits for a look at what stays
+# was a fifth of an init phase with clients (docs/decisions/0089). And nobody on the line waits for a look at what stays
 # for good.
 if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
     gc.freeze()
