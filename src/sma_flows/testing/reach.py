@@ -326,7 +326,7 @@ def _setting(lab: Lab, chooser: _Chooser, words: _Words) -> Setting:
         setting = replace(setting, headers=(header,) if header else ())
     if setting.inputs is None:
         return replace(setting, from_=chooser.of([setting.from_, *words.numbers]))
-    kinds = lab.flow["vars"]
+    kinds = lab.flow.get("vars", {})
     inputs = tuple((name, written(chooser.of(words.of(kinds[name])))) for name, _ in setting.inputs)
     return replace(setting, inputs=inputs)
 
