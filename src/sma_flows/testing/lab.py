@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sma_flows.plan import FlowPlan
 from sma_flows.runtime.ask import Ask
+from sma_flows.runtime.program import Schedule
 from sma_flows.simulator.messages import (
     BotResult,
     Break,
@@ -143,6 +144,12 @@ class Lab:
     def values(self) -> Mapping[str, str]:
         """The values of ``env.NAME``."""
         return self._spec.values
+
+    @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """The opening hours of the flow, by name."""
+        flow = self._program.current(self.name)
+        return flow.schedules if flow is not None else {}
 
     @property
     def numbers(self) -> list[str]:
