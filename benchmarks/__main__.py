@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean, median
 
-from benchmarks import compiling, dial_in, init, joining, scaling, startup, warm
+from benchmarks import compiling, dial_in, joining, scaling, startup, virtual
 from benchmarks.measure import Ratio
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -73,6 +73,36 @@ def joins(_quick: bool) -> list[str]:
         f"{mean(c.without - c.invocations for c in calls):.1f} per call.",
         "",
         *_table(("call", "invocations", "without joining", "actions", "longest list"), rows),
+    ]
+
+
+def simulated(quick: bool) -> list[str]:
+    speed = virtual.speed(3 if quick else 60)
+    median, best, virtual_s, invocations = virtual.long_call(3 if quick else 60)
+    held = virtual.held(1_000 if quick else 100_000)
+    both = virtual.processes(3 if quick else 30, 20 if quick else 400)
+    rows = [(name, f"{middle:,.0f}", f"{top:,.0f}") for name, (middle, top) in speed.calls_per_s.items()]
+    return [
+        "## Simulated calls",
+        "",
+        f"A dial-in call of {speed.events} events and {speed.keys} keys on the virtual service, in virtual time, with "
+        "JSON text both ways: the service hands over the event as text, the function parses it, answers and gives text "
+        "back. *The function alone* gets the same ten events without a service around it; *JSON alone* parses them and "
+        "writes the answers and does nothing else. Aim: 1,500 calls per second and core.",
+        "",
+        *_table(("case", "calls per second of processor time, median", "best round"), rows),
+        *_table(("ratio", "median (95 % interval)"), list(speed.ratios.items())),
+        f"A call of {virtual_s // 60} minutes with hold music ({invocations} invocations) takes {median:.1f} ms of "
+        f"processor time (best round {best:.1f}; aim: below 20).",
+        "",
+        f"{held['calls']:,.0f} calls held open at once in one process, each with ids and a saved call of its own, "
+        f"waiting for keys: {held['high']:.0f} MiB at the highest (VmHWM; aim: below 500), "
+        f"{held['before']:.0f} MiB of them before the first call, {held['bytes']:,.0f} bytes per call. "
+        f"All {held['over']:,.0f} were then ended.",
+        "",
+        "Two processes play "
+        f"{both.value:.2f} ({both.low:.2f}..{both.high:.2f}) times as many calls as one in the same time (aim: 1.8).",
+        "",
     ]
 
 
@@ -210,9 +240,10 @@ def main() -> None:
         "Times inside a process are processor time of the thread; process starts are wall-clock time.",
         "",
     ]
-    for name in options.only or SECTIONS:
-        print(name, file=sys.stderr)
-        page += SECTIONS[name](options.quick)
+    for section in (events, simulated, sizes, starts, compiles):
+        print(section.__name__, file=sys.stderr)
+        page += section(options.quick)
+    page += joins()
     text = "\n".join(page).rstrip() + "\n"
     if options.print or options.only:
         print(text)

@@ -149,7 +149,7 @@ class Session:
         if prompt:
             fault = replace(fault, text=self._telling(prompt))
             running = self.phone.network.running
-            now = running is not None and running.action.type in fault.actions and fault.text in running.action.params
+            now = running is not None and running.action.type in fault.actions and fault.text in running.action.text
             fault = replace(fault, running=now)
         self.phone.send(fault)
 
