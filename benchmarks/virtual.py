@@ -1,4 +1,4 @@
-"""The virtual service: calls per second, a long call, many calls at once, two processes.
+"""The virtual service: calls per second, a long call, many calls at once, two processes, drawn calls.
 
 ``python -m benchmarks.virtual held 100000`` and ``... calls 2`` are the child processes that :func:`held` and
 :func:`processes` start: memory and two cores are measured in processes of their own.
@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import heapq
 import json
+import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -14,11 +17,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import count as count_up
 from pathlib import Path
 from statistics import median
 
 from benchmarks import dial_in, handwritten
+from benchmarks.call import PIN, Event
 from benchmarks.measure import Ratio, ratio, rounds
+from sma_flows.cli.calling import flow_files
 from sma_flows.compiler import compile_paths
 from sma_flows.runtime.invoke import handle
 from sma_flows.runtime.program import Program
@@ -26,6 +32,7 @@ from sma_flows.simulator.driver import Phone
 from sma_flows.simulator.messages import Answer, Deliver, HangUp, InboundCall, Input, Key
 from sma_flows.simulator.model import Network, World
 from sma_flows.simulator.network import advance
+from sma_flows.testing.fuzz import fuzz_flows
 
 Text = Callable[[str], str]
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,7 +90,7 @@ def call(answer: Text, world: World | None = None) -> Phone:
     phone.until(lambda entry: isinstance(entry.value, Deliver))
     phone.wait(4_000)
     phone.press("123456#")
-    phone.press(dial_in.PIN)
+    phone.press(PIN)
     phone.wait(9_000)
     phone.press("*6")
     phone.wait(1_300)
@@ -106,6 +113,25 @@ def _next(answers: Iterator[str], _body: str) -> str:
     return next(answers)
 
 
+def bare(answer: Text, script: list[Event]) -> int:
+    """The events of a call handed to a function and nothing else: no legs, lists, keys, timers, rules. How many.
+
+    A queue in virtual time, JSON text both ways, and the attributes of each answer in the next event.
+    """
+    due, done = [(0, 0)], 0
+    attributes: object = None
+    while due:
+        at_ms, number = heapq.heappop(due)
+        event = script[number]
+        details = {**event["CallDetails"], "TransactionAttributes": attributes} if attributes else event["CallDetails"]
+        answered = json.loads(answer(json.dumps({**event, "CallDetails": details})))
+        attributes = answered.get("TransactionAttributes") or attributes
+        done += 1
+        if number + 1 < len(script):
+            heapq.heappush(due, (at_ms + 1_000, number + 1))
+    return done
+
+
 @dataclass(frozen=True)
 class Speed:
     """Calls per second of processor time (median and best round) and ratios of neighbours in time."""
@@ -125,13 +151,14 @@ def speed(count: int) -> Speed:
     bodies = [output.body for output in ours.outputs if isinstance(output, Deliver)]
     answers = [json.dumps(response) for response in ours.responses]
     parsed = ours.responses
-    number = iter(range(10**9))
+    script = [
+        {**event, "CallDetails": {k: v for k, v in event["CallDetails"].items() if k != "TransactionAttributes"}}
+        for event in theirs.events
+    ]
+    number = count_up()
 
     def new() -> World:
-        place = next(number)
-        return World(
-            transaction=f"aaaaaaaa-bbbb-cccc-dddd-{place:012x}", line=f"{place >> 16:04x}-{place & 0xFFFF:04x}"
-        )
+        return world_of(next(number))
 
     def whole(answer: Text, world: Callable[[], World | None]) -> None:
         for _ in range(CALLS):
@@ -140,6 +167,10 @@ def speed(count: int) -> Speed:
     def canned() -> None:
         for _ in range(CALLS):
             call(partial(_next, iter(answers)))
+
+    def loop() -> None:
+        for _ in range(CALLS):
+            bare(second, script)
 
     def function() -> None:
         for _ in range(CALLS):
@@ -157,6 +188,7 @@ def speed(count: int) -> Speed:
             "compiled": partial(whole, first, lambda: None),
             "compiled, every call with ids of its own": partial(whole, first, new),
             "by hand": partial(whole, second, lambda: None),
+            "by hand, in a bare loop without a service": loop,
             "the service alone, answers ready": canned,
             "the function alone": function,
             "JSON alone": floor,
@@ -166,6 +198,7 @@ def speed(count: int) -> Speed:
     keys = sum(isinstance(entry.value, Key) for entry in ours.transcript)
     per_s = {name: (CALLS * 1e9 / median(found), CALLS * 1e9 / min(found)) for name, found in times.items()}
     ratios = {
+        "compiled / bare loop": ratio(times, "compiled", "by hand, in a bare loop without a service"),
         "whole call / function alone": ratio(times, "compiled", "the function alone"),
         "whole call / JSON alone": ratio(times, "compiled", "JSON alone"),
         "the service alone / JSON alone": ratio(times, "the service alone, answers ready", "JSON alone"),
@@ -313,6 +346,37 @@ def processes(count: int, calls: int) -> Ratio:
             assert each.stdin is not None
             each.stdin.close()
     return ratio(times, "one", "two", scale=2.0)
+
+
+# ---- drawn calls ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Calls drawn at random and judged by invariants: in how many processes, and seconds of clock and of processors."""
+
+    calls: int
+    events: int
+    workers: int
+    clock_s: float
+    processor_s: float
+
+
+def drawn(calls: int) -> Drawn:
+    """Draw calls of all flows, as ``sma-flows fuzz flows --seed 5`` does.
+
+    Raises:
+        SystemExit: an invariant did not hold.
+    """
+    workers = min(2, os.cpu_count() or 1)
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = fuzz_flows(flow_files([str(ROOT / "flows")]), calls=calls, seed=5, workers=workers)
+    clock, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = [str(each.violation) for one in done for each in one.found]
+    if found:
+        raise SystemExit("\n".join(found))
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Drawn(sum(one.calls for one in done), sum(one.events for one in done), workers, clock, spent)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import Any
 
 import boto3
@@ -72,3 +73,23 @@ def test_calls_are_held_at_the_same_time_and_ended(part: Any) -> None:
 
 def test_calls_are_played_in_two_processes(part: Any) -> None:
     assert part("virtual").processes(1, 1).value > 0
+
+
+def test_a_bare_loop_hands_over_the_same_events(part: Any) -> None:
+    virtual = part("virtual")
+    made = virtual.call(virtual.by_hand())
+    answers = []
+
+    def function(body: str) -> str:
+        answers.append(virtual.by_hand()(body))
+        return str(answers[-1])
+
+    assert virtual.bare(function, made.events) == 10
+    assert [json.loads(text).get("Actions") for text in answers] == [one.get("Actions") for one in made.responses]
+
+
+def test_drawn_calls_are_counted_with_the_time_of_their_processes(part: Any) -> None:
+    found = part("virtual").drawn(12)
+    assert found.calls >= 12
+    assert found.events >= found.calls
+    assert found.processor_s > 0

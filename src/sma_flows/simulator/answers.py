@@ -262,23 +262,21 @@ def _split(body: str) -> tuple[str, Any, str]:
 
 def _listed(desk: Desk, text: str, leg: str) -> _Listed:
     """An answer without attributes. Calls that are answered alike differ in their CallIds, which are masked here."""
-    ids: dict[str, str] = {}
-    given_text = text
+    ids: dict[str, str] = {"": ""}
+    masked = text
     for mask, one in zip(MASKS, desk.legs, strict=False):
         ident = one[1]
-        if ident in text:
-            given = f'"CallId": "{ident}"'
-            if given not in text:
-                given = f'"CallId":"{ident}"'
-            text = text.replace(given, f'"CallId": "{mask}"')
+        if ident in masked:
+            shorter = masked.replace(f'"CallId": "{ident}"', f'"CallId": "{mask}"')
+            masked = shorter if shorter is not masked else masked.replace(f'"CallId":"{ident}"', f'"CallId": "{mask}"')
             ids[mask] = ident
-    listed = _list(text, leg)
-    if not ids:
-        return listed
-    if not listed.actions or text.count(_MASK) != sum([one[5] != "" for one in listed.actions]):
-        return _list(given_text, leg)  # a CallId that says no leg of an action is to be read as it is
-    actions = tuple([_new(Sent, (*one[:5], ids[one[5]])) if one[5] in ids else one for one in listed.actions])
-    return _new(_Listed, (listed.message, actions, listed.warnings))
+    message, sent_, warnings = _list(masked, leg)
+    if len(ids) == 1:
+        return _new(_Listed, (message, sent_, warnings))
+    actions = [_new(Sent, (*one[:5], ids.get(one[5], one[5]))) for one in sent_ or ()]
+    if masked.count(_MASK) != sum([one[5] != "" for one in actions]):
+        return _list(text, leg)  # a CallId that names no leg of an action is to be read as it is
+    return _new(_Listed, (message, tuple(actions), warnings))
 
 
 @lru_cache(maxsize=2048)

@@ -15,6 +15,7 @@ from sma_flows.simulator.model import Leg, Listener, Notice, Running, Sent, quot
 from sma_flows.simulator.talk import audio_fault, audio_ms, audio_name, recorded, speech_fault, speech_ms
 
 MOST_DIGITS: Final = 128
+_new: Final = tuple.__new__
 _SILENCE: Final = {tag: Hears(tag, "silence") for tag in ("LEG-A", "LEG-B")}
 
 
@@ -134,7 +135,7 @@ def collect_timer(desk: Desk, running: Running) -> Outcome:
     action, leg, phase, digits, attempt, dropped = running
     asks = collection(action.params)
     if phase == "prompt":
-        desk.running = Running(action, leg, "collect", digits, attempt, dropped)
+        desk.running = _new(Running, (action, leg, "collect", digits, attempt, dropped))
         desk.out.append(_SILENCE[leg])
         desk.goes_on(asks.total_ms)
         return None
@@ -164,7 +165,7 @@ def collect_key(desk: Desk, running: Running, key: str) -> Outcome:
         desk.lean("30 terminator")
         return _evaluate(desk, running, asks)
     digits += key
-    running = desk.running = Running(action, leg, "collect", digits, attempt, dropped)
+    running = desk.running = _new(Running, (action, leg, "collect", digits, attempt, dropped))
     if len(digits) >= asks.most:
         desk.lean("30")
         return _evaluate(desk, running, asks)

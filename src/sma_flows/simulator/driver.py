@@ -265,7 +265,7 @@ class Phone:
         number, _, attempt = deliver
         try:
             said = answer(*event)
-            given = Answer(number, said, attempt) if self._text else answer_of(number, said, attempt)
+            given = _new(Answer, (number, said, attempt)) if self._text else answer_of(number, said, attempt)
         except Exception as error:  # noqa: BLE001 - whatever the function raises is a function error to the service
             self._note("response", error, number)
             return FunctionFails(number, f"{type(error).__name__}: {error}", attempt)

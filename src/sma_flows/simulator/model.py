@@ -21,10 +21,11 @@ except ImportError:  # pragma: no cover - an interpreter without it
     c_make_encoder = None
 
 SPEECH_MS_PER_CHARACTER = 60
-MASKS: Final = ("\ue000A", "\ue000B")
-"""What stands for the CallIds of the legs while the text of an answer is looked up: see :mod:`.answers`."""
+MASKS: Final = ("\x7fA", "\x7fB")
+"""What stands for the CallIds of the legs while the text of an answer is looked up: see :mod:`.answers`. ASCII, so that a
+text stays as small as it is."""
 
-MASKED: Final = '"CallId":"\ue000'
+MASKED: Final = '"CallId":"\x7f'
 """How the parameters name a leg by its mask, up to its letter."""
 
 CONSUMED: Final = ("x-chime-join-token", "x-chime-meeting-id")

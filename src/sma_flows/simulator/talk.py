@@ -13,6 +13,7 @@ from sma_flows.simulator.desk import Desk, Done, Failed, Outcome, bad
 from sma_flows.simulator.messages import Hears, Stored
 from sma_flows.simulator.model import SPEECH_MS_PER_CHARACTER, Leg, Running, Sent, dumps, quote
 
+_new: Final = tuple.__new__
 _KEYS: Final = tuple("0123456789*#")
 _RECORDING: Final = {
     "DurationInSeconds": (1, 10**9),
@@ -92,7 +93,7 @@ def speak(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     if fault is not None:
         return fault
     desk.lean("26")
-    desk.out.append(Hears(leg.tag, "speech", params["Text"]))
+    desk.out.append(_new(Hears, (leg.tag, "speech", params["Text"])))
     return _for(desk, sent, leg, "speak", speech_ms(params["Text"], desk.world.ms_per_character))
 
 
