@@ -22,8 +22,8 @@ except ImportError:  # pragma: no cover - an interpreter without it
 
 SPEECH_MS_PER_CHARACTER = 60
 MASKS: Final = ("\x7fA", "\x7fB")
-"""What stands for the CallIds of the legs while the text of an answer is looked up: see :mod:`.answers`. ASCII, so that a
-text stays as small as it is."""
+"""What stands for the CallIds of the legs while the text of an answer is looked up (:mod:`.answers`): ASCII, so that
+the text stays as small as it is."""
 
 MASKED: Final = '"CallId":"\x7f'
 """How the parameters name a leg by its mask, up to its letter."""
