@@ -198,6 +198,7 @@ def speed(count: int) -> Speed:
     keys = sum(isinstance(entry.value, Key) for entry in ours.transcript)
     per_s = {name: (CALLS * 1e9 / median(found), CALLS * 1e9 / min(found)) for name, found in times.items()}
     ratios = {
+        "by hand / bare loop": ratio(times, "by hand", "by hand, in a bare loop without a service"),
         "compiled / bare loop": ratio(times, "compiled", "by hand, in a bare loop without a service"),
         "whole call / function alone": ratio(times, "compiled", "the function alone"),
         "whole call / JSON alone": ratio(times, "compiled", "JSON alone"),
@@ -320,32 +321,49 @@ def _workers(number: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def worker() -> None:
-    """Plays as many calls as each line of the input says, and prints that it has."""
+    """Plays as many calls as each line of the input says, and prints the processor time that they took, in ns."""
     answer = compiled()
     for line in sys.stdin:
+        begun = time.thread_time_ns()
         for _ in range(int(line)):
             call(answer)
-        print("done", flush=True)
+        print(time.thread_time_ns() - begun, flush=True)
 
 
-def processes(count: int, calls: int) -> Ratio:
-    """How many calls two processes play in the time in which one plays one: wall-clock time, both always running."""
+@dataclass(frozen=True)
+class Together:
+    """How many calls two processes play in the time in which one plays one.
+
+    ``clock`` by the wall; ``processor`` from the processor time of a call: what two processes would do that never wait
+    for a processor, whatever else works on the machine.
+    """
+
+    clock: Ratio
+    processor: Ratio
+
+
+def processes(count: int, calls: int) -> Together:
+    """One process and two in turn, both always running."""
+    spent: dict[str, list[int]] = {"one": [], "two": []}
     with next(_workers(1)) as one, next(_workers(1)) as two:
 
-        def play(*workers: subprocess.Popen[str]) -> None:
+        def play(name: str, *workers: subprocess.Popen[str]) -> None:
             for each in workers:
                 assert each.stdin is not None
                 each.stdin.write(f"{calls}\n")
                 each.stdin.flush()
+            took = []
             for each in workers:
                 assert each.stdout is not None
-                each.stdout.readline()
+                took.append(int(each.stdout.readline()))
+            spent[name].append(sum(took) // len(took))
 
-        times = rounds({"one": lambda: play(one), "two": lambda: play(one, two)}, count, clock=time.perf_counter_ns)
+        cases = {"one": lambda: play("one", one), "two": lambda: play("two", one, two)}
+        times = rounds(cases, count, clock=time.perf_counter_ns)
         for each in (one, two):
             assert each.stdin is not None
             each.stdin.close()
-    return ratio(times, "one", "two", scale=2.0)
+    return Together(ratio(times, "one", "two", scale=2.0), ratio(spent, "one", "two", scale=2.0))
 
 
 # ---- drawn calls ---------------------------------------------------------------------------------------------------
