@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean, median
 
-from benchmarks import compiling, dial_in, joining, scaling, startup, virtual
+from benchmarks import compiling, dial_in, init, joining, scaling, startup, virtual, warm
 from benchmarks.measure import Ratio
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -290,6 +290,7 @@ def compiles(quick: bool) -> list[str]:
 SECTIONS: dict[str, Callable[[bool], list[str]]] = {
     "events": events,
     "warm": warms,
+    "simulated": simulated,
     "sizes": sizes,
     "starts": starts,
     "init": inits,
@@ -314,10 +315,9 @@ def main() -> None:
         "Times inside a process are processor time of the thread; process starts are wall-clock time.",
         "",
     ]
-    for section in (events, simulated, sizes, starts, compiles):
-        print(section.__name__, file=sys.stderr)
-        page += section(options.quick)
-    page += joins()
+    for name in options.only or SECTIONS:
+        print(name, file=sys.stderr)
+        page += SECTIONS[name](options.quick)
     text = "\n".join(page).rstrip() + "\n"
     if options.print or options.only:
         print(text)

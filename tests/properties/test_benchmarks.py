@@ -51,6 +51,50 @@ def test_handler_loads_none_of_the_tools(part: Any, tmp_path: Any) -> None:
     assert forbidden == []
 
 
+def test_functions_that_are_timed_warm_do_the_same_and_write_as_many_lines(part: Any) -> None:
+    ours, theirs, lines = part("warm").same_duties()
+    assert len(ours) == len(theirs) > 10
+    assert lines >= len(ours)
+
+
+def test_warm_events_are_timed_on_both_sides(part: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    warm = part("warm")
+    monkeypatch.setattr(warm, "LOOPS", 1)
+    ratios, each, *_ = warm.measure(1)
+    assert set(ratios) == {"p50", "p99"}
+    assert all(ratio.value > 0 for ratio in ratios.values())
+    assert {name for name, (middle, tail) in each.items() if 0 < middle <= tail} == {"compiled", "by hand"}
+    assert capfd.readouterr().out == ""  # what they log is thrown away, and not into the page
+
+
+def test_two_clients_of_the_function_by_hand_do_what_its_stand_in_does(part: Any) -> None:
+    dial_in, call, handwritten = part("dial_in"), part("call"), part("handwritten")
+    session = boto3.session.Session("testing", "testing", region_name="us-east-1")
+    table, meetings = Stubber(session.client("dynamodb")), Stubber(session.client("chime-sdk-meetings"))
+    row = {"Item": {"pin": {"S": call.PIN}, "open": {"BOOL": True}}}
+    key = {"TableName": "conferences", "Key": {"pk": {"S": "12345678"}}}
+    table.add_response("get_item", row, key)
+    table.add_response("get_item", row, key)
+    meetings.add_response("create_meeting", {"Meeting": {"MeetingId": "m-1"}})
+    meetings.add_response("create_attendee", {"Attendee": {"AttendeeId": "att-1", "JoinToken": dial_in.TOKEN}})
+    meetings.add_response("delete_attendee", {}, {"MeetingId": "m-1", "AttendeeId": "att-1"})
+    with table, meetings:
+        world = part("functions.world").World(table.client, meetings.client)
+        _, answers = call.events(handwritten.handler(world))
+    _, expected = call.events(handwritten.handler(dial_in.World()))
+    assert answers == expected
+    table.assert_no_pending_responses()
+    meetings.assert_no_pending_responses()
+
+
+def test_a_section_can_be_measured_alone(part: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    main = part("__main__")
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--quick", "--only", "joining"])
+    main.main()
+    page = capsys.readouterr().out
+    assert [line for line in page.splitlines() if line.startswith("## ")] == ["## Invocations of a call"]
+
+
 def test_the_simulated_call_has_ten_events_with_both_handlers(part: Any) -> None:
     virtual = part("virtual")
     ours, theirs = virtual.call(virtual.compiled()), virtual.call(virtual.by_hand())
