@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import Any
 
 import boto3
@@ -92,3 +93,49 @@ def test_a_section_can_be_measured_alone(part: Any, monkeypatch: pytest.MonkeyPa
     main.main()
     page = capsys.readouterr().out
     assert [line for line in page.splitlines() if line.startswith("## ")] == ["## Invocations of a call"]
+
+
+def test_the_simulated_call_has_ten_events_with_both_handlers(part: Any) -> None:
+    virtual = part("virtual")
+    ours, theirs = virtual.call(virtual.compiled()), virtual.call(virtual.by_hand())
+    assert virtual.told(ours) == virtual.told(theirs)
+    assert (len(ours.events), ours.over, theirs.over) == (10, True, True)
+
+
+def test_the_call_on_hold_lasts_an_hour(part: Any) -> None:
+    virtual = part("virtual")
+    made = virtual.hour(virtual.on_hold())
+    assert made.over
+    assert made.now_ms >= 3_600_000
+
+
+def test_calls_are_held_at_the_same_time_and_ended(part: Any) -> None:
+    found = part("virtual").held_here(20)
+    assert (found["calls"], found["over"]) == (20, 20)
+    assert found["high"] >= found["before"] > 0
+
+
+def test_calls_are_played_in_two_processes(part: Any) -> None:
+    found = part("virtual").processes(1, 1)
+    assert found.clock.value > 0
+    assert found.processor.value > 0
+
+
+def test_a_bare_loop_hands_over_the_same_events(part: Any) -> None:
+    virtual = part("virtual")
+    made = virtual.call(virtual.by_hand())
+    answers = []
+
+    def function(body: str) -> str:
+        answers.append(virtual.by_hand()(body))
+        return str(answers[-1])
+
+    assert virtual.bare(function, made.events) == 10
+    assert [json.loads(text).get("Actions") for text in answers] == [one.get("Actions") for one in made.responses]
+
+
+def test_drawn_calls_are_counted_with_the_time_of_their_processes(part: Any) -> None:
+    found = part("virtual").drawn(12)
+    assert found.calls >= 12
+    assert found.events >= found.calls
+    assert found.processor_s > 0

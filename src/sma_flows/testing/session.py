@@ -149,7 +149,7 @@ class Session:
         if prompt:
             fault = replace(fault, text=self._telling(prompt))
             running = self.phone.network.running
-            now = running is not None and running.action.type in fault.actions and fault.text in running.action.params
+            now = running is not None and running.action.type in fault.actions and fault.text in running.action.text
             fault = replace(fault, running=now)
         self.phone.send(fault)
 
@@ -276,7 +276,8 @@ class Session:
             if entry.kind != "output" or not isinstance(entry.value, Hears) or entry.value.leg != "LEG-A":
                 continue
             sound = entry.value
-            new = self._ear.sound(sound.what, sound.text, self.variables, welcome_of(self.actions()))
+            welcome = welcome_of(self.actions()) if sound.what == "bot" else []
+            new = self._ear.sound(sound.what, sound.text, self.variables, welcome)
             fresh += new
             for each in new:
                 self.note(f"hears {each.told}", entry.at_ms)
