@@ -17,7 +17,7 @@ PYTHON ?= $(shell for each in python3.12 python3.13 python3.11 python3.14 python
 
 WORKERS ?= auto
 
-.PHONY: help setup demo test check lint types imports template bench build resources runtime docs events clean
+.PHONY: help setup demo test check lint types imports template page wheel bench build resources web runtime docs events clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -80,6 +80,33 @@ $(VENV)-template/.installed: pyproject.toml $(VENV)/.developer
 template: $(VENV)-template/.installed  ## check template.yaml with cfn-lint and SAM, and build with SAM
 	@SMA_FLOWS_TEMPLATE_TOOLS="$(abspath $(VENV))-template" $(BIN)/python -m pytest tests/deploy/template
 
+# The page of click-to-call, in the Chromium of this machine: npm packages in build/page, Playwright beside the tests.
+CLIENT := src/sma_flows/web/page/client
+CHROMIUM ?= $(shell for each in chromium chromium-browser google-chrome; do command -v "$$each" && break; done)
+
+$(VENV)/.page: pyproject.toml $(VENV)/.developer
+	@$(PIP) install --quiet --group page
+	@touch $@
+
+build/page/.installed: $(CLIENT)/package.json $(CLIENT)/package-lock.json
+	@for each in node npm; do command -v "$$each" >/dev/null || { \
+		echo "The page is built with Node.js 20 or later and npm, and there is no $$each here." >&2; exit 1; }; done
+	@mkdir -p build/page && cp $(CLIENT)/package.json $(CLIENT)/package-lock.json $(CLIENT)/.npmrc build/page
+	@echo "Installing amazon-chime-sdk-js, esbuild, TypeScript and axe-core into build/page"
+	@cd build/page && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+page: $(VENV)/.page build/page/.installed  ## test the page of click-to-call in headless Chromium
+	@[ -n "$(CHROMIUM)" ] || { echo "The page is tested in Chromium, and there is none here (Debian, Ubuntu: apt \
+	install chromium). Or name it: make page CHROMIUM=/path" >&2; exit 1; }
+	@cp $(CLIENT)/*.ts $(CLIENT)/tsconfig.json build/page && cd build/page && node node_modules/typescript/bin/tsc
+	@XDG_CACHE_HOME="$(abspath build)/cache" SMA_FLOWS_PAGE_TOOLS="$(abspath build/page)" CHROMIUM="$(CHROMIUM)" \
+		$(BIN)/python -m pytest -n 2 tests/web/page
+
+wheel: $(VENV)/.developer  ## build the wheel into dist/, with the page in it
+	@$(BIN)/python -m sma_flows.web.page.bundle src/sma_flows/web/page/built
+	@$(PIP) wheel --quiet --no-deps --wheel-dir dist .; made=$$?; rm -rf src/sma_flows/web/page/built; exit $$made
+
 bench: $(VENV)/.developer  ## measure, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
@@ -92,6 +119,9 @@ build: $(VENV)/.installed  ## build the Lambda function into build/function
 
 resources: $(VENV)/.installed
 	@$(BIN)/sma-flows build --resources -o "$(or $(filter-out build/function,$(OUTPUT)),build/resources)"
+
+web: $(VENV)/.installed
+	@$(BIN)/sma-flows build flows --web -o "$(or $(filter-out build/function,$(OUTPUT)),build/web)" $(addprefix --previous ,$(PREVIOUS)) $(if $(HOLD),--hold)
 
 runtime: $(VENV)/.developer  ## run the flows in the real Lambda runtime on this machine (Linux)
 	@$(BIN)/sma-flows runtime flows

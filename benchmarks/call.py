@@ -44,14 +44,14 @@ def _participants(joined: bool, over: bool, first: bool) -> list[Event]:
     return legs
 
 
-def events(answer: Answer) -> tuple[list[Event], list[Event]]:
-    """The events of the call as *answer* brings them about, and its answers."""
+def events(answer: Answer, most: int = len(SCRIPT)) -> tuple[list[Event], list[Event]]:
+    """The first *most* events of the call as *answer* brings them about, and its answers."""
     sent: list[Event] = []
     answers: list[Event] = []
     attributes: Event = {}
     known: dict[str, Event] = {}
     joined = False
-    for number, (kind, action, data) in enumerate(SCRIPT, 1):
+    for number, (kind, action, data) in enumerate(SCRIPT[:most], 1):
         joined = joined or action == "JoinChimeMeeting"
         details: Event = {
             "TransactionId": TRANSACTION,

@@ -39,10 +39,11 @@ from click.testing import CliRunner
 from sma_flows.cli import codes, fidelity
 from sma_flows.cli.app import cli
 from sma_flows.cli.load import load_plan
-from sma_flows.deploy.policy import policy_of
-from sma_flows.deploy.template import read_template
+from sma_flows.deploy.policy import policy_of, web_policy
+from sma_flows.deploy.template import HANDLER, WEB_HANDLER, read_template
 from sma_flows.flow.codes import CODES
 from sma_flows.simulator.fidelity import ledger
+from sma_flows.web.api import document
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md",)
@@ -52,6 +53,7 @@ WHOLE = {
     ROOT / "docs" / "rules.md": lambda: codes.markdown(CODES.values()),
     ROOT / "docs" / "fidelity.md": lambda: fidelity.markdown(ledger()),
     ROOT / "docs" / "faults.md": lambda: runpy.run_path(str(ROOT / "tests/services/fault_calls.py"))["table"](),
+    ROOT / "docs" / "click-to-call.openapi.json": document,
     TEMPLATE: lambda: with_policy(TEMPLATE.read_text("utf-8")),
 }
 """Pages that are generated from beginning to end, and the template, which holds its permissions between two marks."""
@@ -63,7 +65,8 @@ _STEP = re.compile(
     re.DOTALL,
 )
 _POLICY = re.compile(
-    r"(?P<head> +# generated: sma-flows policy flows --template template.yaml\n).*?(?P<tail> +# end of generated)",
+    r"(?P<head> +# generated: sma-flows policy flows --template template.yaml(?P<web> --web)?\n).*?"
+    r"(?P<tail> +# end of generated)",
     re.DOTALL,
 )
 _PASSING = re.compile(r" *\d+\.\d\d ms|(?<= played in )\d+\.\d s|(?<=\(revision )[0-9a-f]{12}(?=\))")
@@ -80,12 +83,16 @@ def rendered(page: str) -> str:
 
 
 def with_policy(text: str) -> str:
-    """The template with the permissions that the flows need with the values that it gives to its function."""
-    read = read_template(TEMPLATE)
-    policy = policy_of(load_plan(str(ROOT / "flows")), read.values())
-    head = ["- PolicyName: flows", "  PolicyDocument:", '    Version: "2012-10-17"', "    Statement:"]
-    lines = [" " * 8 + line for line in head] + policy.yaml(14)
-    return _POLICY.sub(lambda block: block["head"] + "\n".join(lines) + "\n" + block["tail"], text)
+    """The template with the permissions that its functions need with the values that it gives them."""
+
+    def lines(web: bool) -> list[str]:
+        values = read_template(TEMPLATE, WEB_HANDLER if web else HANDLER).values()
+        policy = web_policy(values) if web else policy_of(load_plan(str(ROOT / "flows")), values)
+        name = f"- PolicyName: {'web' if web else 'flows'}"
+        head = [name, "  PolicyDocument:", '    Version: "2012-10-17"', "    Statement:"]
+        return [" " * 8 + line for line in head] + policy.yaml(14)
+
+    return _POLICY.sub(lambda block: block["head"] + "\n".join(lines(bool(block["web"]))) + "\n" + block["tail"], text)
 
 
 def blocks(page: str) -> list[str]:

@@ -71,7 +71,7 @@ def references(node: object) -> set[str]:
 # ---- the function --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["CallFunction", "VoiceFunction"])
+@pytest.mark.parametrize("name", ["CallFunction", "VoiceFunction", "WebFunction"])
 def test_the_handlers_of_the_template_are_there_and_are_built(template: dict[str, Any], name: str) -> None:
     function = template["Resources"][name]
     module, _, handler = function["Properties"]["Handler"].rpartition(".")
@@ -222,7 +222,7 @@ def test_numbers_that_the_routes_name_are_the_numbers_of_the_rules(template: dic
 
 def test_records_are_kept_for_a_limited_time(template: dict[str, Any]) -> None:
     groups = of_type(template, "AWS::Logs::LogGroup")
-    assert set(groups) == {"CallLogs", "VoiceLogs", "MessageLog"}
+    assert set(groups) == {"CallLogs", "VoiceLogs", "MessageLog", "WebLogs", "WebAccessLogs"}
     assert {each["Properties"]["RetentionInDays"] for each in groups.values()} == {("Ref", "LogRetentionDays")}
     assert properties(template, "CallFunction")["LoggingConfig"]["LogGroup"] == ("Ref", "CallLogs")
     assert template["Resources"]["ApplicationLogging"]["DependsOn"] == "MessageLog"
@@ -282,6 +282,89 @@ def test_no_permission_is_a_wildcard(template: dict[str, Any]) -> None:
         ]
         assert actions
         assert [each for each in actions if "*" in each] == []
+
+
+# ---- click-to-call -------------------------------------------------------------------------------------------------
+
+
+def test_without_an_origin_nothing_of_click_to_call_is_made(template: dict[str, Any]) -> None:
+    assert template["Parameters"]["WebOrigin"]["Default"] == ""
+    assert template["Conditions"]["HasWeb"] == ("Not", [("Equals", [("Ref", "WebOrigin"), ""])])
+    web = {name: each for name, each in template["Resources"].items() if name.startswith("Web")}
+    assert len(web) > 10
+    assert {name: each.get("Condition") for name, each in web.items()} == {
+        name: "WebByToken" if name == "WebAuthorizer" else "HasWeb" for name in web
+    }
+    needed = [name for name, each in template["Resources"].items() if name not in web and references(each) & set(web)]
+    assert needed == [], "the line does not need the page"
+
+
+def test_tokens_need_an_issuer_and_an_audience(template: dict[str, Any]) -> None:
+    rule = template["Rules"]["TokensAreOfAnIssuer"]
+    assert rule["RuleCondition"] == template["Conditions"]["WebByToken"]
+    asserted = [each["Assert"] for each in rule["Assertions"]]
+    assert asserted == [("Not", [("Equals", [("Ref", name), ""])]) for name in ("WebIssuer", "WebAudience")]
+
+
+def test_every_route_of_click_to_call_has_an_authorizer_and_there_are_as_many_as_the_function_has(
+    template: dict[str, Any],
+) -> None:
+    from sma_flows.web.function import ROUTES
+
+    routes = of_type(template, "AWS::ApiGatewayV2::Route")
+    assert {each["Properties"]["RouteKey"] for each in routes.values()} == ROUTES
+    for route in routes.values():
+        assert route["Properties"]["AuthorizationType"] == ("If", ["WebByToken", "JWT", "AWS_IAM"])
+        assert route["Properties"]["AuthorizerId"][1][1] == ("Ref", "WebAuthorizer")
+    assert set(routes) == set(template["Resources"]["WebStage"]["DependsOn"])
+
+
+def test_one_page_may_ask_and_no_other_one(template: dict[str, Any]) -> None:
+    cors = properties(template, "WebApi")["CorsConfiguration"]
+    assert cors["AllowOrigins"] == [("Ref", "WebOrigin")]
+    assert "AllowCredentials" not in cors
+    assert re.fullmatch(template["Parameters"]["WebOrigin"]["AllowedPattern"], "*") is None
+    assert set(cors["AllowMethods"]) == {"GET", "POST", "DELETE"}
+
+
+def test_what_the_function_of_the_page_needs_to_know_it_is_told(template: dict[str, Any]) -> None:
+    from sma_flows.web.settings import Settings
+
+    variables = properties(template, "WebFunction")["Environment"]["Variables"]
+    documented = set(
+        re.findall(r"``((?:SMA_FLOWS_)?WEB_\w+)``", importlib.import_module(Settings.__module__).__doc__ or "")
+    )
+    optional = {"SMA_FLOWS_WEB_FLOW", "SMA_FLOWS_WEB_KINDS", "SMA_FLOWS_WEB_MEDIA_REGION"}
+    assert documented - optional <= variables.keys()
+    assert {name for name in variables if "WEB_" in name} - documented <= {
+        "SMA_FLOWS_WEB_PER_DESTINATION",
+        "SMA_FLOWS_WEB_PER_TENANT",
+    }
+    shared = properties(template, "CallFunction")["Environment"]["Variables"]
+    assert variables["WEB_CALLS"] == shared["WEB_CALLS"], "the flow writes into the rows of the API"
+    assert variables["SMA_FLOWS_STORE"] == shared["SMA_FLOWS_STORE"]
+
+
+def test_requests_are_throttled_and_logged_without_ids_and_addresses(template: dict[str, Any]) -> None:
+    stage = properties(template, "WebStage")
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
+    assert stage["RouteSettings"]["POST /calls"]["ThrottlingRateLimit"] <= 10
+    logged = json.loads(stage["AccessLogSettings"]["Format"])
+    assert set(logged.values()) == {
+        "$context.requestId",
+        "$context.requestTime",
+        "$context.routeKey",
+        "$context.status",
+        "$context.responseLatency",
+        "$context.authorizer.error",
+        "$context.integrationErrorMessage",
+    }
+
+
+def test_only_this_api_may_invoke_the_function_of_the_page(template: dict[str, Any]) -> None:
+    permission = properties(template, "WebPermission")
+    assert permission["Principal"] == "apigateway.amazonaws.com"
+    assert "${WebApi}/$default/" in permission["SourceArn"][1]
 
 
 def test_the_reader_of_templates_sees_what_the_loader_sees(template: dict[str, Any]) -> None:

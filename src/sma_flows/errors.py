@@ -18,7 +18,12 @@ class ProtocolError(SmaFlowsError):
 
 
 class ServiceError(SmaFlowsError):
-    """A port (meeting service, store, hook) could not do its work. The runtime turns it into the outcome ``failed``."""
+    """A port (meeting service, store, hook) could not do its work. The runtime turns it into the outcome ``failed``.
+
+    ``certain`` says that nothing has happened: it was refused. Otherwise it may have, and only the answer was lost.
+    """
+
+    certain = False
 
 
 class BuildError(SmaFlowsError):

@@ -20,7 +20,14 @@ asked and how long that took, the legs, masked variables, a note, and types of a
 ``protocol/schemas/record.schema.json``). It never holds keys, PINs, tokens, telephone numbers or texts.
 """
 
+# ruff: noqa: E402 - what comes before the imports is for them
+
 from __future__ import annotations
+
+import gc
+
+_COLLECTING = gc.isenabled()
+gc.disable()  # until the function is ready, see the end of this module
 
 import contextlib
 import logging
@@ -316,6 +323,14 @@ def _traced(work: Callable[[object], Result], service: str, logger: Logger) -> C
 
 
 _handler: Final = Handler(os.environ)
+
+# Loading modules and making clients leaves next to no garbage, and every look for it goes over all that is there: that
+# was a fifth of an init phase with clients (docs/decisions/0089). And nobody on the line waits for a look at what stays
+# for good.
+if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+    gc.freeze()
+if _COLLECTING:
+    gc.enable()
 
 
 def lambda_handler(event: object, context: object) -> dict[str, Any]:

@@ -7,10 +7,9 @@ JSON objects of a flow directly (see ``docs/plan.md`` for every key); this modul
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sma_flows.errors import PlanError
 
@@ -31,8 +30,7 @@ FlowPlan = dict[str, Any]
 """One compiled flow as JSON: states, prompts, hooks, limits. Keys are described in ``docs/plan.md``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A bundle of compiled flows.
 
     ``routes`` decide which flow a new call gets, top down; ``flows`` maps a flow's name to its current revision;
@@ -44,7 +42,7 @@ class Plan:
     routes: tuple[dict[str, Any], ...]
     flows: dict[str, str]
     revisions: dict[str, FlowPlan]
-    candidates: dict[str, str] = field(default_factory=dict)
+    candidates: Mapping[str, str] = MappingProxyType({})
 
     def flow(self, name: str) -> FlowPlan:
         """The current revision of the flow called *name*.
@@ -71,7 +69,7 @@ class Plan:
             "flows": self.flows,
             "revisions": self.revisions,
         }
-        return written | {"candidates": self.candidates} if self.candidates else written
+        return written | {"candidates": dict(self.candidates)} if self.candidates else written
 
     def dumps(self) -> str:
         """Deterministic text: same plan, same bytes. One trailing line feed."""
@@ -135,6 +133,8 @@ class Plan:
 
 def revision_of(flow: Mapping[str, Any]) -> str:
     """The revision of a compiled flow: 12 hexadecimal digits over its JSON without ``facts``."""
+    import hashlib  # here: a function that answers calls makes no revisions
+
     body = {key: value for key, value in flow.items() if key != "facts"}
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -121,6 +121,9 @@ class Gate:
         if operation == "SendChannelMessage":
             yield f"chime:{operation}", unquote(url.path.split("/")[2])
             yield f"chime:{operation}", BEARER
+        elif operation.endswith("SipMediaApplicationCall"):
+            application = url.path.split("/")[2]
+            yield f"chime:{operation}", f"arn:aws:chime:{REGION}:{ACCOUNT}:sma/{application}"
         elif meeting:
             yield f"chime:{operation}", f"arn:aws:chime:{REGION}:{ACCOUNT}:meeting/{meeting[1]}"
         else:
@@ -151,6 +154,10 @@ class Gate:
                 return 204, {}
             case "Invoke":
                 return 202, {}
+            case "CreateSipMediaApplicationCall":
+                return 201, {"SipMediaApplicationCall": {"TransactionId": str(uuid.uuid4())}}
+            case "UpdateSipMediaApplicationCall":
+                return 202, {"SipMediaApplicationCall": {"TransactionId": parts[4]}}
             case "SendChannelMessage":
                 return 201, {"MessageId": "m"}
             case _:

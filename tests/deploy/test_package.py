@@ -200,6 +200,7 @@ def test_the_command_says_what_it_built(tmp_path: Path) -> None:
         "lex-bot",
         "meeting-dialer",
         "voicemail",
+        "web-call",
     }
     assert "aws-lambda-powertools" in said["packages"]
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from sma_flows.cli.app import cli
 from sma_flows.cli.load import load_plan
 from sma_flows.deploy import permissions
-from sma_flows.deploy.policy import Policy, Value, policy_of
-from sma_flows.deploy.template import read_template
+from sma_flows.deploy.policy import Policy, Value, policy_of, web_policy
+from sma_flows.deploy.template import WEB_HANDLER, read_template
 from sma_flows.hooks.builtin import BUILTINS
 from sma_flows.plan import Plan
 from sma_flows.services.dispatch import Trouble
@@ -233,7 +233,7 @@ def test_traces_need_permission_where_they_are_on() -> None:
 def test_revisions_of_before_keep_their_permissions() -> None:
     old = {"name": "line", "start": "a", "states": {"a": {"do": "join_meeting"}}}
     now = plan()
-    assert "Meetings" in grants(replace(now, revisions={**now.revisions, "1" * 12: old}))
+    assert "Meetings" in grants(now._replace(revisions={**now.revisions, "1" * 12: old}))
 
 
 # ---- the command ---------------------------------------------------------------------------------------------------
@@ -280,6 +280,21 @@ def test_the_permissions_of_the_template_are_those_that_the_command_prints() -> 
         grant = found[statement.sid]
         assert (grant.actions, grant.resources) == (statement.actions, statement.resources)
         assert grant.condition == statement.condition
+
+
+def test_the_permissions_of_the_api_are_those_that_the_command_prints() -> None:
+    template = read_template(ROOT / "template.yaml", WEB_HANDLER)
+    wanted = web_policy(template.values()).statements
+    found = {grant.sid: grant for grant in template.grants()}
+    assert set(found) == {"Records", *(statement.sid for statement in wanted)}
+    for statement in wanted:
+        assert (found[statement.sid].actions, found[statement.sid].resources) == (
+            statement.actions,
+            statement.resources,
+        )
+    shown = run("--web", "--template", str(ROOT / "template.yaml"), "--format", "cloudformation")
+    assert shown.exit_code == 0
+    assert "chime:CreateSipMediaApplicationCall" in shown.stdout
 
 
 def test_a_template_without_the_function_is_wrong_usage(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -111,7 +110,7 @@ def test_taking_back_leaves_an_empty_value_and_both_revisions(aws: Stubber) -> N
 
 
 def test_shares_of_other_flows_stay_and_stale_ones_go(aws: Stubber) -> None:
-    plan = replace(PLAN, flows={**PLAN.flows, "dial-in": OLD}, candidates={"front-desk": NEW, "dial-in": NEW})
+    plan = PLAN._replace(flows={**PLAN.flows, "dial-in": OLD}, candidates={"front-desk": NEW, "dial-in": NEW})
     now = deployed(aws, f"dial-in:{NEW}=25 gone:{NEW}=50 front-desk:{OLD}=5 rubbish", plan)
     assert now.stale == ("rubbish", f"gone:{NEW}=50", f"front-desk:{OLD}=5")
     answers_change(aws, f"dial-in:{NEW}=25 front-desk:{NEW}=1.5")

@@ -68,8 +68,8 @@ def test_a_new_call_is_answered_as_in_process(path: Path, pool: Pool, flows_plan
     assert answer["SchemaVersion"] == "1.0"
 
 
-def test_there_are_new_calls_of_all_six_flows() -> None:
-    assert len(FIRST) == 6
+def test_there_are_new_calls_of_all_seven_flows() -> None:
+    assert len(FIRST) == 7
 
 
 def test_a_whole_call_runs_through_the_runtime(pool: Pool) -> None:

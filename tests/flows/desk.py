@@ -1,4 +1,4 @@
-"""The six flows, compiled and ready to answer, with the values of ``flows/local.env`` and an empty store."""
+"""The flows, compiled and ready to answer, with the values of ``flows/local.env`` and an empty store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sma_flows.services.setup import open_services
 ROOT = Path(__file__).parents[2]
 FLOWS = ROOT / "flows"
 EVENTS = ROOT / "events"
-SIX = ("dial-in", "front-desk", "voicemail", "lex-bot", "click-to-call", "meeting-dialer")
+FLOW_NAMES = ("dial-in", "front-desk", "voicemail", "lex-bot", "click-to-call", "meeting-dialer", "web-call")
 
 
 @cache

@@ -13,7 +13,7 @@ from sma_flows.compiler import CompileResult, answers, compile_paths
 from sma_flows.flow.nodes import Document, Mapping_, Node
 from sma_flows.flow.source import load_document
 
-from .desk import FLOWS, SIX
+from .desk import FLOW_NAMES, FLOWS
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def compiled(cut: Cut, folder: Path) -> CompileResult:
     return compile_paths([path])
 
 
-CUTS = [cut for flow in SIX for cut in cuts_of(flow)]
+CUTS = [cut for flow in FLOW_NAMES for cut in cuts_of(flow)]
 
 
 @pytest.mark.parametrize("cut", CUTS, ids=str)
@@ -95,5 +95,5 @@ def test_an_entry_that_is_left_out_is_an_error_or_answered_by_a_default(cut: Cut
 
 
 def test_every_flow_has_entries_to_leave_out() -> None:
-    assert {cut.flow for cut in CUTS} == set(SIX)
+    assert {cut.flow for cut in CUTS} == set(FLOW_NAMES)
     assert len(CUTS) > 100

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from sma_flows.cli.app import cli
 from sma_flows.protocol.check import check_emit_rules, check_event, check_response
 
-from .desk import EVENTS, FLOWS, SIX, Desk
+from .desk import EVENTS, FLOW_NAMES, FLOWS, Desk
 from .make_events import present, wanted
 from .network import Network
 from .samples import ACTIONS
@@ -88,14 +88,14 @@ def test_the_bundle_answers_like_the_flow_alone(number: int) -> None:
     assert together == alone
 
 
-@pytest.mark.parametrize("flow", SIX)
+@pytest.mark.parametrize("flow", FLOW_NAMES)
 def test_a_flow_has_a_happy_call_and_others(flow: str) -> None:
     names = [story.name for story in STORIES if story.flow == flow]
     assert names[0] == ""
     assert len(names) == len(set(names)) >= 5
 
 
-@pytest.mark.parametrize("flow", SIX)
+@pytest.mark.parametrize("flow", FLOW_NAMES)
 def test_the_stories_of_a_flow_speak_both_languages(flow: str) -> None:
     texts = [path.read_text(encoding="utf-8") for path in (EVENTS / flow).rglob("*.response.json")]
     assert [voice for voice in ("Joanna", "Lupe") if not any(f'"{voice}"' in text for text in texts)] == []
@@ -113,7 +113,7 @@ def test_the_action_of_a_sample_is_one_that_the_service_takes(action: str) -> No
     assert check_response({"SchemaVersion": "1.0", "Actions": [{"Type": action, "Parameters": parameters}]}) == []
 
 
-@pytest.mark.parametrize("flow", SIX)
+@pytest.mark.parametrize("flow", FLOW_NAMES)
 def test_replay_finds_the_recorded_answers(flow: str) -> None:
     done = CliRunner().invoke(cli, ["replay", "--check", "--quiet", str(FLOWS / f"{flow}.yaml"), str(EVENTS / flow)])
     assert (done.exit_code, done.output.strip()) == (0, f"{len(recorded(flow))} answers are as recorded")

@@ -11,7 +11,7 @@ import yaml
 from sma_flows.compiler import compile_paths
 from sma_flows.protocol.check import schema
 
-from .desk import FLOWS, SIX, local_values, plan_of
+from .desk import FLOW_NAMES, FLOWS, local_values, plan_of
 
 LONGEST = {"dial-in": 50, "front-desk": 75}
 """Most significant lines: neither blank nor comment."""
@@ -31,7 +31,7 @@ def test_a_flow_fits_on_a_page(name: str) -> None:
     assert len(significant) <= LONGEST[name]
 
 
-@pytest.mark.parametrize("place", [*(f"{name}.yaml" for name in SIX), "bundle.yaml", "."])
+@pytest.mark.parametrize("place", [*(f"{name}.yaml" for name in FLOW_NAMES), "bundle.yaml", "."])
 def test_everything_compiles_without_an_error_or_a_warning(place: str) -> None:
     result = compile_paths([FLOWS / place])
     assert [
@@ -44,20 +44,20 @@ def test_everything_compiles_without_an_error_or_a_warning(place: str) -> None:
 
 def test_the_bundle_holds_all_six_and_a_route_to_each() -> None:
     plan = plan_of("bundle")
-    assert set(plan.flows) == set(SIX)
-    assert {route["flow"] for route in plan.routes} == set(SIX)
+    assert set(plan.flows) == set(FLOW_NAMES)
+    assert {route["flow"] for route in plan.routes} == set(FLOW_NAMES)
 
 
 def test_local_env_has_exactly_the_values_that_the_flows_read() -> None:
     wanted: set[str] = set()
-    for name in (*SIX, "bundle"):
+    for name in (*FLOW_NAMES, "bundle"):
         for flow in plan_of(name).revisions.values():
             wanted |= {*flow["env"].get("required", ()), *flow["env"].get("optional", ())}
     routes = {route["to"][1] for route in plan_of("bundle").routes if "to" in route}
     assert set(local_values()) == wanted | routes
 
 
-@pytest.mark.parametrize("name", SIX)
+@pytest.mark.parametrize("name", FLOW_NAMES)
 def test_a_plan_needs_little_room_in_the_call(name: str) -> None:
     flow = plan_of(name).flow(name)
     assert flow["facts"]["attributes_bytes"] <= 16_000
@@ -86,7 +86,7 @@ def test_the_two_languages_are_not_copies(path: Path) -> None:
     assert same == []
 
 
-@pytest.mark.parametrize("name", SIX)
+@pytest.mark.parametrize("name", FLOW_NAMES)
 def test_every_prompt_is_used(name: str) -> None:
     text = (FLOWS / f"{name}.yaml").read_text(encoding="utf-8")
     body = text.split("\ndefaults:", 1)[1]
@@ -122,4 +122,4 @@ def test_every_number_in_the_folder_is_fictional() -> None:
 
 def test_the_overview_names_every_flow() -> None:
     text = (FLOWS / "README.md").read_text(encoding="utf-8")
-    assert [name for name in SIX if f"[{name}]({name}.yaml)" not in text] == []
+    assert [name for name in FLOW_NAMES if f"[{name}]({name}.yaml)" not in text] == []

@@ -1,6 +1,7 @@
 """The cases beside this file, for the codes SF2xx to SF4xx: what a rule finds, and a near miss that it leaves alone.
 
-SF0xx and SF1xx are tested in tests/flow, SF5xx in tests/testing, SF6xx in tests/deploy. A case holds the text of a
+SF0xx and SF1xx are tested in tests/flow (but those of their cases that are `compiled`: what is found in the settings of
+built-in hooks takes the compiler), SF5xx in tests/testing, SF6xx in tests/deploy. A case holds the text of a
 `flow`, a `bundle` or a `prompts` file, other `files` beside it, and what is expected under the code of its file: `at`
 is line and column, in front of it the file's name unless it is the case's own text.
 """
@@ -20,13 +21,16 @@ from sma_flows.flow.codes import CODES
 from sma_flows.flow.diagnostics import render_text
 
 FILES = sorted(file for file in Path(__file__).parent.glob("SF*.yaml") if "SF2" <= file.stem < "SF5")
+READ = sorted(Path(__file__).parent.glob("SF1*.yaml"))
 MAIN = {"flow": "flow.yaml", "bundle": "bundle.yaml", "prompts": "prompts.yaml"}
 
 
 def cases() -> list[Any]:
     out = []
-    for file in FILES:
+    for file in [*READ, *FILES]:
         for case in yaml.safe_load(file.read_text("utf-8")):
+            if file in READ and not case.get("compiled"):
+                continue
             out.append(pytest.param(file.stem, case, id=f"{file.stem} {case['name']}"))
     return out
 

@@ -303,13 +303,13 @@ class Stimuli:
     def _meant(self, line: Line, action: Sent, step: Step) -> bool:
         if action.type != step.action or (step.leg and self._target(line, action) != f"LEG-{step.leg}"):
             return False
-        return all(value in action.params for value in step.match.values())
+        return all(value in action.text for value in step.match.values())
 
     @staticmethod
     def _target(line: Line, action: Sent) -> str:
         params = action.data
         for leg in line.network.legs:
-            if leg.call_id == params.get("CallId"):
+            if leg.call_id == (action.call_id or params.get("CallId")):
                 return leg.tag
         return str(params.get("ParticipantTag") or action.leg)
 

@@ -267,3 +267,35 @@ def test_garbage_is_an_error_or_an_answer_without_what_was_asked(server: Server,
 def test_a_server_that_is_not_there_is_an_error() -> None:
     with pytest.raises(AwsError, match="EndpointConnectionError"):
         ask(api_at("http://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    ("says", "certain"),
+    [
+        ([("BadRequestException", 400)], True),
+        ([("ThrottledClientException", 429), ("ThrottledClientException", 429)], True),
+        ([("ServiceUnavailableException", 503), ("ServiceUnavailableException", 503)], False),
+        ([("ServiceFailureException", 500), ("BadRequestException", 400)], False),
+        ([("ThrottledClientException", 429), ("ForbiddenException", 403)], True),
+    ],
+)
+def test_an_error_says_whether_something_may_have_happened(
+    aws: Stubber, says: list[tuple[str, int]], certain: bool
+) -> None:
+    for code, status in says:
+        refuse(aws, code, status)
+    with pytest.raises(AwsError) as error:
+        ask(Api(aws.client, clock=Time()))
+    assert error.value.certain is certain
+
+
+def test_what_was_never_sent_certainly_did_not_happen(aws: Stubber) -> None:
+    with pytest.raises(AwsError) as error:
+        ask(Api(aws.client, clock=Time()), timeout_s=0.0)
+    assert error.value.certain
+
+
+def test_silence_is_not_certain(server: Server) -> None:
+    with pytest.raises(AwsError) as error:
+        ask(api_at(server.url), 0.3, attempts=1)
+    assert not error.value.certain

@@ -229,3 +229,33 @@ def test_a_failing_meeting_service_is_the_outcome_failed(aws: Stubber) -> None:
     made.ports = Ports(meetings=meetings(aws))
     assert perform(made, an_ask(MEETING, port="meetings.attend")).outcome == "failed"
     assert reasons(made) == ["port"]
+
+
+def test_a_meeting_is_shown_as_the_service_shows_it(aws: Stubber) -> None:
+    shown = {"MeetingId": MEETING, "MediaRegion": "us-east-1", "MediaPlacement": {"AudioHostUrl": "host"}}
+    aws.add_response("get_meeting", {"Meeting": shown}, {"MeetingId": MEETING})
+    assert meetings(aws).show(MEETING, WAIT) == shown
+
+
+def test_a_meeting_that_is_over_cannot_be_shown(aws: Stubber) -> None:
+    refuse(aws, "get_meeting", "NotFoundException")
+    with pytest.raises(ServiceError):
+        meetings(aws).show(MEETING, WAIT)
+
+
+def test_a_meeting_whose_look_fails_can_still_be_closed_by_its_name(aws: Stubber) -> None:
+    known = names()
+    create(aws, MEETING)
+    for _ in range(2):
+        refuse(aws, "get_meeting", "ServiceUnavailableException")
+    with pytest.raises(ServiceError):
+        meetings(aws, known).open("weekly", "", NOW, WAIT)
+    aws.add_response("delete_meeting", {}, {"MeetingId": MEETING})
+    meetings(aws, known).close("weekly", NOW, WAIT)
+
+
+def test_an_answer_without_a_meeting_is_no_reason_to_make_another_one(aws: Stubber) -> None:
+    create(aws, MEETING)
+    aws.add_response("get_meeting", {})
+    with pytest.raises(ServiceError):
+        meetings(aws, names()).open("weekly", "", NOW, WAIT)

@@ -268,3 +268,12 @@ def test_one_token_sends_one_thing_of_a_kind(store: Database) -> None:
     outbox.send("queue.put", "token", {"message": 1}, NOW, WAIT)
     assert [item["kind"] for item in outbox.sent()] == ["channel.post", "queue.put"]
     assert outbox.sent("queue.put") == [{"kind": "queue.put", "token": "token", "payload": {"message": 1}}]
+
+
+def test_a_meeting_that_is_open_is_shown_and_one_that_is_closed_is_not() -> None:
+    meetings = LocalMeetings(Database("memory"))
+    meeting = meetings.open("weekly", "", NOW, 1.0)
+    assert meetings.show(meeting, 1.0)["MeetingId"] == meeting
+    meetings.close("weekly", NOW, 1.0)
+    with pytest.raises(ServiceError):
+        meetings.show(meeting, 1.0)

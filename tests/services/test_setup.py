@@ -127,7 +127,7 @@ SECRET: Mapping[str, Any] = {"do": "run", "hook": "look", "args": [["var", "pin"
 def names_of(opened: Any) -> dict[str, str]:
     """The adapters that are there, by port."""
     services = opened.services
-    ports = {name: getattr(services.ports, name) for name in services.ports.__slots__}
+    ports = {name: getattr(services.ports, name) for name in services.ports._fields}
     ports |= {"memo": services.memo, "limits": services.limits, "jobs": services.jobs}
     return {name: type(each).__name__ for name, each in ports.items() if each is not None}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sma_flows.services.ports import Memo
 
 from .stand_ins import Store
@@ -258,3 +260,26 @@ def test_a_row_that_is_written_often_forgets_only_old_tokens(store: Store) -> No
     store.directory.put("people", "1", {"n": -1}, "token39", NOW, WAIT)
     store.directory.put("people", "1", {"n": -1}, "token33", NOW, WAIT)
     assert store.directory.find("people", "1", WAIT) == {"n": 39}
+
+
+def test_a_claimed_row_can_have_an_end(dynamo: Store) -> None:
+    """DynamoDB deletes by the attribute that the template names; SQLite keeps every row."""
+    assert dynamo.directory.claim("tickets", "1", {"by": "Ana"}, "first", WAIT, 1_800_000_000)
+    assert dynamo.directory.claim("tickets", "2", {"by": "Ana"}, "first", WAIT)
+    assert dynamo.directory.find("tickets", "1", WAIT) == {"by": "Ana"}, "it is no field"
+    assert [item_of(dynamo, f"row/tickets/{key}").get("expires") for key in "12"] == [1_800_000_000, None]
+    dynamo.directory.put("tickets", "1", {"note": "called"}, "second", NOW, WAIT)
+    assert item_of(dynamo, "row/tickets/1")["expires"] == 1_800_000_000, "it stays when the row changes"
+
+
+def test_a_claimed_row_of_ones_own_table_has_no_end(dynamo: Store) -> None:
+    table = f"dynamodb:{dynamo.place.table}"
+    assert dynamo.directory.claim(table, "mine", {"by": "Ana"}, "first", WAIT, 1_800_000_000)
+    assert "expires" not in item_of(dynamo, "mine")
+
+
+def item_of(store: Store, key: str) -> dict[str, Any]:
+    from sma_flows.services.aws.table import Table
+
+    directory: Any = store.directory
+    return Table(directory._api, store.place.table).get(key, WAIT) or {}

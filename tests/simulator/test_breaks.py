@@ -4,8 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.kit import B, act, bridge, called, digits, hangup, join, listen, pause, phone, play, reply, speak, told
+from simulator.kit import (
+    B,
+    act,
+    bot,
+    bridge,
+    called,
+    digits,
+    hangup,
+    join,
+    listen,
+    pause,
+    phone,
+    play,
+    reply,
+    speak,
+    told,
+)
 from sma_flows.simulator.messages import Break, Hears, Stray
+
+CALLER = "aaaaaaaa-0000-0000-0000-000000000001"
 
 
 def test_a_broken_action_fails_once_with_the_given_error() -> None:
@@ -46,6 +64,27 @@ def test_a_break_waits_for_an_action_with_its_text() -> None:
     line.settle()
     assert told(line)[1:] == ["ACTION_FAILED Speak SystemException"]
     assert [one.text for one in line.outputs if isinstance(one, Hears)] == ["One.", "Two."]
+
+
+def test_a_break_waits_for_an_action_on_the_leg_with_its_call_id() -> None:
+    line = called(pause(20_000, CallId=CALLER), pause(1_000, CallId=CALLER))
+    line.send(Break(("Pause",), text=f'"CallId":"{CALLER}"}}'))
+    line.settle()
+    assert told(line)[1:] == ["ACTION_FAILED Pause SystemException"]
+    assert line.events[1]["ActionData"]["Parameters"]["CallId"] == CALLER
+    assert line.now_ms == 20_000
+    other = called(pause(CallId=CALLER))
+    other.send(Break(("Pause",), text="bbbbbbbb"))
+    other.settle()
+    assert told(other)[1:] == ["ACTION_SUCCESSFUL Pause"]
+
+
+def test_a_call_id_that_is_no_parameter_is_read_as_it_is() -> None:
+    line = called(bot(CallId=CALLER, Configuration={"SessionState": {"SessionAttributes": {"CallId": CALLER}}}))
+    running = line.network.running
+    assert running is not None
+    assert running.action.parameters()["Configuration"]["SessionState"]["SessionAttributes"] == {"CallId": CALLER}
+    assert running.action.parameters()["CallId"] == CALLER
 
 
 def test_an_action_can_break_while_it_runs() -> None:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from sma_flows.cli.app import cli
 from sma_flows.simulator.messages import Break, HangUp, Stray
-from sma_flows.testing import Lab, Trial, Violation, fuzz_call, fuzz_flow, trials
+from sma_flows.testing import Lab, Reproduction, Trial, Violation, fuzz_call, fuzz_flow, trials
 from sma_flows.testing.play import play_call
 from sma_flows.testing.reproduce import reproduction
 from sma_flows.testing.script import read_calls
@@ -64,6 +64,37 @@ def test_a_broken_handler_is_found_and_its_call_made_small() -> None:
     assert found.violation.transcript[-1].endswith("operator") or found.violation.transcript
     assert 0 < done.calls < 2_000
     assert done.positions["main_menu"]
+
+
+def test_a_call_is_told_as_it_was_found_when_there_is_no_time_to_make_it_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sma_flows.testing.fuzz.SHRINKING_S", 0)
+    done = fuzz_flow(Lab(ROOT / "flows" / "front-desk.yaml", wrap=Strands), calls=2_000, seed=1)
+    (found,) = done.found
+    assert found.violation.invariant == "never silent"
+    assert again_of(found).violations
+
+
+def again_of(found: Reproduction) -> Trial:
+    return Lab(found.flow, wrap=Strands).play(found.setting, found.moves, found.given)
+
+
+class Remembers(Strands):
+    """Strands the callee of every second call that comes to one."""
+
+    calls = 0
+
+    def answer(self, event: str, at_ms: int, now: datetime) -> Turn:
+        turn = self.inner.answer(event, at_ms, now)
+        if turn.kind == "HANGUP" and turn.actions:
+            Remembers.calls += 1
+            return replace(turn, response='{"SchemaVersion": "1.0"}') if Remembers.calls % 2 else turn
+        return turn
+
+
+def test_a_handler_that_remembers_other_calls_is_found_although_no_call_happens_again() -> None:
+    Remembers.calls = 0
+    done = fuzz_flow(Lab(ROOT / "flows" / "front-desk.yaml", wrap=Remembers), calls=2_000, seed=1)
+    assert [found.violation.invariant for found in done.found] == ["repeats alike"]
 
 
 def test_a_test_with_drawn_calls_fails_with_the_transcript() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from sma_flows.simulator.messages import Break, Callee, HangUp
 from sma_flows.testing.invariants import INVARIANTS
-from sma_flows.testing.lab import Lab, Setting, Trial
+from sma_flows.testing.lab import Lab, Setting, Trial, usual
 from sma_flows.testing.moves import Function, Listen, Press
 from sma_flows.testing.targets import FunctionError, Target, Turn
 
@@ -217,6 +217,34 @@ def test_a_late_answer_a_fault_and_a_wrong_event_are_found() -> None:
         trial.watch.event = {"InvocationEventType": "NEWS", "CallDetails": {}}
         trial.watch.judge()
         assert "events fit" in names(trial)
+
+
+def test_the_same_answer_to_a_report_that_comes_again_is_found() -> None:
+    """Only the first event of a call may get its answer a second time: the service may not have heard the first."""
+    known: dict[str, Any] = {}
+
+    def again(event: dict[str, Any], answer: dict[str, Any], _number: int) -> Any:
+        key = json.dumps(event.get("ActionData"))
+        if answer.get("Actions"):
+            known[key] = answer
+        return known.get(key, answer) if _alive(event) else answer
+
+    trial = dial_in(again)
+    assert "repeats change nothing" in names(trial)
+    assert trial.watch.turn.kind == "ACTION_SUCCESSFUL"
+
+
+def test_an_attendee_who_is_left_behind_is_found() -> None:
+    lab = Lab(FLOWS / "dial-in.yaml")
+    with lab.call(lab.setting(), lambda ask: "ok" if ask.name == "verify_pin" else usual(ask)) as trial:
+        for move in MOVES:
+            trial.make(move)
+        trial.finish()
+        assert trial.violations == ()
+        assert any(ask.port == "meetings.leave" for ask, _ in trial.world.asked)
+        trial.world.asked = [one for one in trial.world.asked if one[0].port != "meetings.leave"]
+        trial.watch.end()
+    assert names(trial) == {"attendees deleted"}
 
 
 def test_an_error_that_comes_again_and_again_is_found() -> None:

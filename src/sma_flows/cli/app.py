@@ -26,6 +26,8 @@ COMMANDS: Final = (
     "faults",
     "phone",
     "serve",
+    "web",
+    "page",
     "fidelity",
     "policy",
     "build",

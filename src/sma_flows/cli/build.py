@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sma_flows.cli.check import existing, something, verdict
 from sma_flows.cli.compile import held, previous_plan
 from sma_flows.cli.console import FindingsError, WrongUsage, busy, err, exit_with, say_json, show
+from sma_flows.cli.given import existing, something, verdict
 from sma_flows.cli.load import root_of
 from sma_flows.compiler import compile_paths
-from sma_flows.deploy.package import RUNTIME, build_function, build_resources, zip_folder
+from sma_flows.deploy.package import RUNTIME, build_function, build_resources, build_web, zip_folder
 from sma_flows.errors import BuildError
 from sma_flows.flow.diagnostics import render_text
 
@@ -29,6 +29,7 @@ Examples:
   sma-flows build flows/ -o build/function --previous deployed.json
   sma-flows build flows/ -o build/function --requirements flows/requirements.txt
   sma-flows build --resources -o build/resources     the function behind the custom resource of template.yaml
+  sma-flows build flows/ --web -o build/web          the function behind the HTTP API of click-to-call
 
 \b
 `sam build` runs this through flows/Makefile. The same input gives the same bytes: compare the digest.
@@ -60,6 +61,7 @@ Exit codes: 0 built, 1 errors in the flows (nothing is built), 2 wrong usage or 
     help="Packages that your hooks need, fetched for 64-bit ARM. Default: requirements.txt beside the flows.",
 )
 @click.option("--resources", is_flag=True, help="Build the function behind the template's custom resource instead.")
+@click.option("--web", is_flag=True, help="Build the function behind the HTTP API of click-to-call instead.")
 @click.option("--zip", "archive", type=click.Path(path_type=Path), help="Write the folder as an archive, too.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was built as JSON.")
 def command(
@@ -72,6 +74,7 @@ def command(
     byte_code: str,
     requirements: Path | None,
     resources: bool,
+    web: bool,
     archive: Path | None,
     as_json: bool,
 ) -> None:
@@ -82,23 +85,36 @@ def command(
     """
     try:
         with busy(f"Building {output}"):
+            if resources and web:
+                raise WrongUsage("--resources and --web are two functions: build one at a time.")
             if resources:
                 built = build_resources(output, runtime=runtime, byte_code=byte_code)
             else:
                 if path is None:
                     raise WrongUsage("name the flows to build: sma-flows build flows/ -o build/function")
                 plan = _plan(path, previous, keep, hold)
-                root = root_of(Path(path))
-                beside = root / "requirements.txt"
-                requirements = requirements or (beside if beside.is_file() else None)
-                built = build_function(
-                    plan, root, output, runtime=runtime, byte_code=byte_code, requirements=requirements
-                )
+                if web:
+                    built = build_web(plan, output, runtime=runtime, byte_code=byte_code)
+                else:
+                    built = build_function(
+                        plan,
+                        root_of(Path(path)),
+                        output,
+                        runtime=runtime,
+                        byte_code=byte_code,
+                        requirements=requirements or _beside(root_of(Path(path))),
+                    )
             zipped = _zipped(output, archive)
     except BuildError as error:
         raise WrongUsage(f"{error}.") from None
     _report(built, zipped, runtime, as_json)
     exit_with(0)
+
+
+def _beside(root: Path) -> Path | None:
+    """What the hooks need, if the folder of the flows says it."""
+    found = root / "requirements.txt"
+    return found if found.is_file() else None
 
 
 def _plan(path: str, previous: tuple[Path, ...], keep: int, hold: bool) -> Plan:

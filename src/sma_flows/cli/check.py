@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sma_flows.cli.console import WrongUsage, busy, err, exit_with, out, say_json, show
+from sma_flows.cli.console import busy, err, exit_with, out, say_json, show
+from sma_flows.cli.given import existing, something, verdict
+from sma_flows.cli.load import root_of
 from sma_flows.compiler import answers, check_paths, compile_paths
 from sma_flows.flow.diagnostics import in_order, render_github, render_json, render_text
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from sma_flows.compiler import Answer, CompileResult
     from sma_flows.flow.diagnostics import Diagnostic
 
-__all__ = ["command", "existing", "something", "verdict"]
+__all__ = ["command"]
 
 EXAMPLES = """\b
 Examples:
@@ -96,7 +98,6 @@ def _checked(paths: Sequence[Path]) -> CompileResult:
 
 def _with_template(result: CompileResult, paths: Sequence[Path], template: Path) -> CompileResult:
     """The same with what is said about the template. Flows with errors have no plan to compare it with."""
-    from sma_flows.cli.load import root_of
     from sma_flows.deploy.check import check_template
 
     existing([str(template)])
@@ -110,42 +111,6 @@ def _with_template(result: CompileResult, paths: Sequence[Path], template: Path)
         diagnostics=in_order([*result.diagnostics, *found]),
         sources={**result.sources, str(template): text},
     )
-
-
-def existing(paths: Sequence[str]) -> list[Path]:
-    """The paths, if all of them are there.
-
-    Raises:
-        WrongUsage: one is not.
-    """
-    for path in paths:
-        if not Path(path).exists():
-            raise WrongUsage(f"there is no file or folder '{path}': name flow files or folders, such as flows/.")
-    return [Path(path) for path in paths]
-
-
-def something(result: CompileResult, paths: Sequence[str]) -> None:
-    """Refuse paths in which there was nothing to compile.
-
-    Raises:
-        WrongUsage: no flow, and no finding that would say why.
-    """
-    if not result.flows and not result.diagnostics and not result.sources:
-        raise WrongUsage(
-            f"{', '.join(paths)} holds no flows: a flow is a .yaml file that begins with `sma_flow: 1`, "
-            "such as flows/dial-in.yaml."
-        )
-
-
-def verdict(found: Sequence[Diagnostic], files: int) -> str:
-    """The closing line: how many of what."""
-    count = Counter(one.severity for one in found)
-    words = [
-        f"{count[severity]} {severity}{'' if count[severity] == 1 else 's'}"
-        for severity in ("error", "warning", "note")
-        if count[severity]
-    ]
-    return f"{files} file{'' if files == 1 else 's'} checked: {', '.join(words) or 'nothing to mend'}"
 
 
 def _bad(found: Sequence[Diagnostic], strict: bool) -> bool:

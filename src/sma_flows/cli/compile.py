@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sma_flows.cli.check import existing, something, verdict
 from sma_flows.cli.console import FindingsError, WrongUsage, busy, columns, err, exit_with, say_json, show
+from sma_flows.cli.given import existing, something, verdict
 from sma_flows.compiler import compile_paths
 from sma_flows.errors import PlanError
 from sma_flows.flow.diagnostics import render_text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from sma_flows.cli.console import WrongUsage, busy, err, exit_with
+from sma_flows.cli.given import something
 from sma_flows.cli.values import LOCAL_ENV, gather_values
 from sma_flows.errors import PlanError
 from sma_flows.plan import Plan
@@ -124,7 +125,6 @@ def root_of(flow: Path) -> Path:
 
 
 def _compile(path: Path) -> Plan:
-    from sma_flows.cli.check import something
     from sma_flows.compiler import compile_paths
     from sma_flows.flow.diagnostics import render_text
 

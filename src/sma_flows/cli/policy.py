@@ -9,8 +9,8 @@ import click
 from sma_flows.cli.console import WrongUsage, err, exit_with, say_json, show
 from sma_flows.cli.load import load_plan
 from sma_flows.cli.values import gather_values
-from sma_flows.deploy.policy import Policy, Value, policy_of
-from sma_flows.deploy.template import read_template
+from sma_flows.deploy.policy import Policy, Value, policy_of, web_policy
+from sma_flows.deploy.template import HANDLER, WEB_HANDLER, read_template
 
 __all__ = ["command"]
 
@@ -21,6 +21,7 @@ Examples:
   sma-flows policy flows/ --json --account 111122223333 --region us-east-1
   sma-flows policy flows/ --template template.yaml        with the values of the template's function
   sma-flows policy flows/ --template template.yaml --format cloudformation
+  sma-flows policy flows/ --web --template template.yaml  of the API of click-to-call
 
 \b
 Exit codes: 0 clean, 1 errors in the flows, 2 wrong usage.
@@ -36,6 +37,7 @@ Exit codes: 0 clean, 1 errors in the flows, 2 wrong usage.
 @click.option("--env-file", type=click.Path(path_type=Path), help="File of NAME=VALUE lines: where things are.")
 @click.option("--env", multiple=True, metavar="NAME=VALUE", help="A value for env.NAME; may be repeated.")
 @click.option("--template", type=click.Path(path_type=Path), help="Take the values from the function of this template.")
+@click.option("--web", is_flag=True, help="The function behind the HTTP API of click-to-call instead.")
 @click.option("--account", help="Number of the account, for finished ARNs.")
 @click.option("--region", help="Region of the function, for finished ARNs.")
 @click.option("--partition", default="aws", show_default=True, help="For finished ARNs.")
@@ -46,6 +48,7 @@ def command(
     env_file: Path | None,
     env: tuple[str, ...],
     template: Path | None,
+    web: bool,
     account: str | None,
     region: str | None,
     partition: str,
@@ -59,13 +62,13 @@ def command(
     compiled = load_plan(plan)
     values: dict[str, Value] = {}
     if template is not None:
-        read = read_template(template)
+        read = read_template(template, WEB_HANDLER if web else HANDLER)
         if read.function is None:
-            raise WrongUsage(f"{template} holds no function with the handler sma_flows.handler.lambda_handler.")
+            raise WrongUsage(f"{template} holds no function with the handler {read.handler}.")
         values.update(read.values())
     given = gather_values(env, env_file, Path(), process={}) if env or env_file else {}
     values.update({name: Value(text) for name, text in given.items()})
-    made = policy_of(compiled, values)
+    made = web_policy(values) if web else policy_of(compiled, values)
     known = {"AWS::AccountId": account, "AWS::Region": region, "AWS::Partition": partition if account else None}
     filled = {name: text for name, text in known.items() if text}
     if form == "json":

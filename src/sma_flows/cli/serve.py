@@ -6,9 +6,6 @@ import importlib.util
 import json
 import os
 import queue
-import re
-import signal
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -21,13 +18,12 @@ import click
 from sma_flows.cli.clock import read_time
 from sma_flows.cli.console import WrongUsage, err
 from sma_flows.cli.load import load_plan, load_program, with_flow_options
+from sma_flows.cli.simulated import ended_by_signal, folder_of, numbers_of, pair, read_given
 
 if TYPE_CHECKING:
     from sma_flows.plan import Plan
     from sma_flows.simulator.bots import Bot
     from sma_flows.simulator.exchange import Exchange, Line
-    from sma_flows.simulator.model import World
-    from sma_flows.testing.script import CallScript
     from sma_flows.testing.targets import Target
 
 __all__ = ["command"]
@@ -50,7 +46,6 @@ Below /_sma/ of the address: calls with their transcripts, callers, keys, faults
 Ctrl-C ends it. Exit codes: 0 ended, 1 the flow cannot run, 2 wrong usage.
 """
 
-NUMBER: Final = re.compile(r"\+[1-9]\d{1,14}")
 LOOK_S: Final = 0.2
 """Real seconds between two looks for Ctrl-C while nothing happens."""
 
@@ -142,10 +137,10 @@ def command(
 
     started = read_time(at) if at else datetime.now(UTC)
     try:
-        chosen = Switches().having(dict(_pair(text, "--switch") for text in switches))
+        chosen = Switches().having(dict(pair(text, "--switch") for text in switches))
     except SwitchError as error:
         raise WrongUsage(f"--switch: {error}.") from None
-    people = _read(parties, "parties", "--party").parties
+    people = read_given(parties, "parties", "--party").parties
     told: queue.Queue[tuple[Line, str]] = queue.Queue()
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or World().region
     world = World(started_ms=round(started.timestamp() * 1000), region=region)
@@ -160,14 +155,14 @@ def command(
         numbers=lambda: account.owned(exchange.clock.now_ms()),
     )
     function, plan, values = _function(flow, target, exchange, env, env_file, hooks, store)
-    account = Account.of(replace(world, numbers=_numbers(world, numbers, values)))
+    account = Account.of(replace(world, numbers=numbers_of(world, numbers, values)))
     board = Switchboard(
         function,
         plan,
         account=account,
         now_ms=exchange.clock.now_ms,
         switches=chosen,
-        storage=Storage(files or _folder(flow), into=recordings),
+        storage=Storage(files or folder_of(flow), into=recordings),
         bots=_bots(bots, values),
         on_line=lambda line, words: told.put((line, words)),
     )
@@ -179,7 +174,7 @@ def command(
         except OSError as error:
             raise WrongUsage(f"port {port} cannot be used ({error.strerror}): choose another, or 0.") from None
         try:
-            stack.enter_context(_ended_by_signal())
+            stack.enter_context(ended_by_signal())
             stack.enter_context(_reachable(url, region))
             stack.enter_context(running(exchange))
             _hello(url, exchange, as_json=as_json)
@@ -216,49 +211,17 @@ def _function(
         raise WrongUsage(f"--target: {error}.") from None
 
 
-def _pair(text: str, option: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise WrongUsage(f"{option} {text}: write NAME=VALUE.")
-    return name, value
-
-
-def _folder(flow: str) -> Path:
-    path = Path(flow)
-    return path if path.is_dir() else path.parent
-
-
 def _bots(given: tuple[str, ...], values: Mapping[str, str]) -> dict[str, Bot]:
     """Bots as in a calls file, by alias ARN: ``env.BOT_ALIAS=bots/reception.zip``."""
     from sma_flows.testing.play import by_value
     from sma_flows.testing.world import UnplayableError
 
-    pairs = (_pair(one, "--bot") for one in given)
+    pairs = (pair(one, "--bot") for one in given)
     here = tuple(f"{name}={json.dumps(str(Path(path).absolute()))}" for name, path in pairs)
     try:
-        return by_value(_read(here, "bots", "--bot").bots, values, "--bot")
+        return by_value(read_given(here, "bots", "--bot").bots, values, "--bot")
     except UnplayableError as error:
         raise WrongUsage(f"{error}.") from None
-
-
-def _read(given: tuple[str, ...], key: str, option: str) -> CallScript:
-    """What is given as in a calls file: ``NUMBER=busy`` or ``NUMBER={answers: 3s}``."""
-    from sma_flows.testing.script import read_calls
-
-    lines = "".join(f"      {json.dumps(name)}: {value}\n" for name, value in (_pair(one, option) for one in given))
-    text = "flow: x\ncalls:\n  - call: x\n" + (f"    {key}:\n{lines}" if given else "")
-    file, found = read_calls(text, option)
-    if file is None:
-        raise WrongUsage(f"{option}: {'. '.join(filter(None, (found[0].message, found[0].help)))}.")
-    return file.calls[0]
-
-
-def _numbers(world: World, given: tuple[str, ...], values: Mapping[str, str]) -> frozenset[str]:
-    """The numbers of the account: those that are given, and those that the flow calls its own."""
-    wrong = [number for number in given if not NUMBER.fullmatch(number)]
-    if wrong:
-        raise WrongUsage(f"--number {wrong[0]}: write a number such as +14255550100.")
-    return world.numbers | frozenset(given) | {value for value in values.values() if NUMBER.fullmatch(value)}
 
 
 @contextmanager
@@ -276,23 +239,6 @@ def _reachable(url: str, region: str) -> Iterator[None]:
     finally:
         for name in set_here:
             os.environ.pop(name, None)
-
-
-@contextmanager
-def _ended_by_signal() -> Iterator[None]:
-    """SIGTERM ends the command as Ctrl-C does."""
-
-    def end(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _hello(url: str, exchange: Exchange, *, as_json: bool) -> None:

@@ -9,8 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 import click
 from rich.progress import track
@@ -18,8 +17,10 @@ from rich.progress import track
 from sma_flows.cli.console import WrongUsage, busy, err, exit_with, say_json
 from sma_flows.cli.cover import Wanted, collector, covered, tell, with_coverage_options, write
 from sma_flows.flow.diagnostics import nearest
+from sma_flows.testing.reports import Told, junit
 
 if TYPE_CHECKING:
+    from sma_flows.testing.compared import Leak
     from sma_flows.testing.coverage import Coverage
     from sma_flows.testing.script import CallScript, CallsFile
     from sma_flows.testing.targets import Target
@@ -39,6 +40,7 @@ Examples:
   sma-flows test flows/calls --coverage-html build/coverage    the same in colours, for a browser
   sma-flows test flows/calls --fail-under 100           for a build server, too
   sma-flows test flows/calls --strict-sources           lean on nothing that nobody has documented or seen
+  sma-flows test flows/calls --twins                    each call with other PINs, too: nothing may differ
   sma-flows test flows/calls --fresh                    a new process for each event
   sma-flows test flows/calls --target http://127.0.0.1:9000    the function that answers there
   sma-flows test flows/calls --target lambda:my-function       a deployed one
@@ -48,36 +50,9 @@ Examples:
 Calls are played in virtual time on a model of the telephone service: no network, no credentials, no waiting.
 
 \b
-Exit codes: 0 all calls went as written, 1 a call failed, a calls file has mistakes or coverage is too low,
-2 wrong usage.
+Exit codes: 0 all calls went as written, 1 a call failed or a secret came out (--twins), a calls file has mistakes or
+coverage is too low, 2 wrong usage.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What came of one call, or of a file that cannot be read (then without a call)."""
-
-    file: str
-    call: str
-    line: int
-    problem: str
-    seconds: float
-    left_out: tuple[str, ...] = ()
-    played: bool = True
-    notes: tuple[str, ...] = ()
-
-    def as_object(self) -> dict[str, Any]:
-        return {
-            "file": self.file,
-            "call": self.call,
-            "line": self.line,
-            "ok": not self.problem,
-            "problem": self.problem,
-            "seconds": round(self.seconds, 4),
-            "played": self.played,
-            "left_out": list(self.left_out),
-            "notes": list(self.notes),
-        }
 
 
 @click.command("test", short_help="Play calls against their flows, offline.", epilog=EXAMPLES)
@@ -90,6 +65,7 @@ class _Told:
 )
 @click.option("--target", metavar="FUNCTION", help="Who answers: a Lambda invoke URL, lambda:NAME, or an ARN.")
 @click.option("--runtime", is_flag=True, help="Build the package, and let it answer in the real Lambda runtime.")
+@click.option("--twins", is_flag=True, help="Play each call with other secrets, too, and compare what both leave.")
 @click.option("--strict-sources", is_flag=True, help="Fail calls that lean on inferred or unknown behaviour.")
 @click.option("-k", "--filter", "only", multiple=True, metavar="NAME", help="Only calls with this in their name.")
 @with_coverage_options
@@ -101,6 +77,7 @@ def command(
     recordings: Path | None,
     target: str | None,
     runtime: bool,
+    twins: bool,
     strict_sources: bool,
     only: tuple[str, ...],
     wanted: Wanted,
@@ -109,10 +86,12 @@ def command(
 
     A failing call is shown with its transcript up to the first difference and the file:line of the step. Coverage is
     of states, transitions, outcomes and attempts at questions; with --json it stands beside the calls in one object.
+    With --twins each call that hides something is played again, with other secrets and the real handler: records,
+    metrics, traces, answers, stores, files and reports must be the same byte for byte.
     """
     begin = time.perf_counter()
-    if (target or runtime) and (fresh or wanted):
-        option = "--fresh" if fresh else "coverage"
+    if (target or runtime) and (fresh or wanted or twins):
+        option = "--fresh" if fresh else "--twins" if twins else "coverage"
         raise WrongUsage(f"{option} is for flows that answer here: leave it out, or --target or --runtime.")
     if target and runtime:
         raise WrongUsage("--target names who answers, and --runtime builds it: leave one of them out.")
@@ -121,7 +100,7 @@ def command(
     calls = [(file, _strict(script) if strict_sources else script) for file, script in _chosen(calls, only)]
     with ExitStack() as stack:
         built = _runtimes(calls, stack) if runtime else {}
-        who = _Who(_target(target) if target else None, fresh, coverage, recordings, built)
+        who = _Who(_target(target) if target else None, fresh, coverage, recordings, built, twins)
         told += [_played(file, script, who) for file, script in _with_progress(calls, quiet=as_json)]
     failed = [one for one in told if one.problem]
     if junit is not None:
@@ -140,6 +119,9 @@ def command(
             click.echo(f"Left out: {reason}: {', '.join(names)}")
         for note in dict.fromkeys(note for one in told for note in one.notes):
             click.echo(f"Note: {note}")
+        if twins:
+            both = [one for one in told if one.hidden]
+            click.echo(f"{len(both)} calls hide something, and were played with other secrets, too")
         count = sum(one.played for one in told if one.call)
         went = f"{count} call{'s' if count != 1 else ''} played in {seconds:.1f} s"
         click.echo(f"{went}: {f'{len(failed)} failed' if failed else 'all as written'}")
@@ -163,22 +145,22 @@ def _files(paths: tuple[str, ...]) -> list[Path]:
     return found
 
 
-def _read(files: list[Path]) -> tuple[list[_Told], list[tuple[CallsFile, CallScript]]]:
+def _read(files: list[Path]) -> tuple[list[Told], list[tuple[CallsFile, CallScript]]]:
     from sma_flows.testing.check import checked_calls
     from sma_flows.testing.script import told as words_of
 
-    told: list[_Told] = []
+    told: list[Told] = []
     calls: list[tuple[CallsFile, CallScript]] = []
     for path in files:
         file, found = checked_calls(path)
         if file is None:
             line = found[0].span.line if found else 1
-            told.append(_Told(str(path), "", line, words_of(found), 0.0))
+            told.append(Told(str(path), "", line, words_of(found), 0.0))
             continue
         calls += [(file, script) for script in file.calls]
         for one in found:
             words = f"{one.span.file}:{one.span.line}: {one.message} ({one.help})"
-            told.append(_Told(str(path), "", one.span.line, "", 0.0, notes=(words,)))
+            told.append(Told(str(path), "", one.span.line, "", 0.0, notes=(words,)))
     return told, calls
 
 
@@ -207,6 +189,7 @@ class _Who:
     coverage: Coverage | None
     recordings: Path | None
     built: Mapping[Path, Target]
+    twins: bool = False
 
     def answering(self, file: CallsFile) -> Target | None:
         """Who answers the calls of a file; None: the flow, here."""
@@ -252,7 +235,7 @@ def _target(text: str) -> Target:
         raise WrongUsage(f"--target: {error}.") from None
 
 
-def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
+def _played(file: CallsFile, script: CallScript, who: _Who) -> Told:
     from sma_flows.errors import SmaFlowsError
     from sma_flows.testing.play import play_call, unplayable_at
     from sma_flows.testing.targets import TargetError
@@ -260,7 +243,7 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
     target = who.answering(file)
     why_not = unplayable_at(target, script)
     if why_not:
-        return _Told(str(file.path), script.name, script.span.line, "", 0.0, (why_not,), played=False)
+        return Told(str(file.path), script.name, script.span.line, "", 0.0, (why_not,), played=False)
     begin, problem = time.perf_counter(), ""
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -278,8 +261,26 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> _Told:
         raise WrongUsage(f"{error}.") from None
     except SmaFlowsError as error:
         problem = f"{script.name}\n{error}"
+    leaks: tuple[Leak, ...] = ()
+    hidden = 0
+    if who.twins and not problem:
+        problem, leaks, hidden, more = _twins(file, script)
+        notes += more
     seconds = time.perf_counter() - begin
-    return _Told(str(file.path), script.name, script.span.line, problem, seconds, left_out, notes=notes)
+    where = (str(file.path), script.name, script.span.line)
+    return Told(*where, problem, seconds, left_out, notes=notes, hidden=hidden, leaks=leaks)
+
+
+def _twins(file: CallsFile, script: CallScript) -> tuple[str, tuple[Leak, ...], int, tuple[str, ...]]:
+    """What is wrong, what came out, how much was hidden, and what whoever reads this should know."""
+    from sma_flows.testing.twins import twin_call
+
+    found = twin_call(file.flow, script)
+    place = f"{script.span.file}:{script.span.line}"
+    notes = [*found.notes, *(f"the sink '{sink}' is never the same: compared in parts" for sink in found.unsteady)]
+    problem = "\n".join([f"{script.name}\n{place}: what is hidden comes out", *map(str, found.leaks)])
+    told = tuple(f"{place}: {note}" for note in notes)
+    return (problem if found.leaks else ""), tuple(found.leaks), found.hidden, told
 
 
 def _with_progress(calls: list[tuple[CallsFile, CallScript]], *, quiet: bool) -> Iterator[tuple[CallsFile, CallScript]]:
@@ -289,27 +290,9 @@ def _with_progress(calls: list[tuple[CallsFile, CallScript]], *, quiet: bool) ->
     return iter(track(calls, "Calling", console=console, transient=True))
 
 
-def _write(path: Path, told: list[_Told]) -> None:
-    """One test suite for each file, as build servers read it."""
-    root = ElementTree.Element("testsuites", tests=str(len(told)), failures=str(sum(bool(one.problem) for one in told)))
-    suites: dict[str, ElementTree.Element] = {}
-    for one in told:
-        suite = suites.get(one.file)
-        if suite is None:
-            mine = [each for each in told if each.file == one.file]
-            failures = sum(bool(each.problem) for each in mine)
-            counts = {"tests": str(len(mine)), "failures": str(failures)}
-            suite = suites[one.file] = ElementTree.SubElement(root, "testsuite", {"name": one.file, **counts})
-        case = ElementTree.SubElement(
-            suite,
-            "testcase",
-            {"classname": one.file, "name": one.call or "(file)", "line": str(one.line), "time": f"{one.seconds:.4f}"},
-        )
-        if one.problem:
-            failure = ElementTree.SubElement(case, "failure", message=one.problem.splitlines()[0])
-            failure.text = one.problem
+def _write(path: Path, told: list[Told]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+        path.write_bytes(junit(told))
     except OSError as error:
         raise WrongUsage(f"the report {path} cannot be written ({error.strerror}).") from None

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from sma_flows.errors import BuildError
 
-__all__ = ["OWN", "Installed", "closure", "files_of", "lambda_markers"]
+__all__ = ["OWN", "Installed", "closure", "files_of", "is_pure", "lambda_markers"]
 
 OWN: Final = "sma-flows"
 """Our own distribution; its modules are chosen one by one, its requirements are taken whole."""
@@ -85,6 +85,11 @@ def closure(wanted: Sequence[str], markers: Mapping[str, str]) -> tuple[Installe
             if need.marker is None or any(need.marker.evaluate({**markers, "extra": extra}) for extra in extras):
                 waiting.append((need, name))
     return tuple(found[name] for name in sorted(found))
+
+
+def is_pure(installed: Installed) -> bool:
+    """Whether a distribution holds no machine code."""
+    return not any(PurePosixPath(file.as_posix()).suffix in NATIVE for file in installed.source.files or ())
 
 
 def files_of(installed: Installed, *, pure: bool = True) -> Iterator[tuple[PurePosixPath, Path]]:

@@ -44,6 +44,7 @@ __all__ = [
     "BusyError",
     "Environment",
     "Pool",
+    "children_of",
     "find_emulator",
     "free_port",
     "is_failure",
@@ -195,13 +196,18 @@ def _below(pid: int) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     waiting = [pid]
     while waiting:
-        try:
-            children = Path(f"/proc/{waiting[0]}/task/{waiting.pop(0)}/children").read_text().split()
-        except OSError:
-            continue
-        for child in map(int, children):
+        for child in children_of(waiting.pop(0)):
             found.append((child, _started(child)))
             waiting.append(child)
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that *pid* has started and that run. Linux files them under the thread that did it."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it has ended, or one of its threads has
+        for thread in sorted(os.listdir(f"/proc/{pid}/task")):
+            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
     return found
 
 

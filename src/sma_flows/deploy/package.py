@@ -1,7 +1,7 @@
 """The package of the Lambda function: only what a live call loads, with byte code, the same bytes every time.
 
 =====================  =============================================================================================
-``plan.json``          the compiled flows
+``plan.json``          the compiled flows (also of the function behind click-to-call, which has no hooks)
 ``hooks/`` ...         the Python files that the plan's hooks name, with everything in their folders
 ``sma_flows/``         the modules that :mod:`sma_flows.handler` can reach by imports, and no others
 the rest               what ``sma-flows`` requires without extras, copied from the installed packages
@@ -23,14 +23,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import sma_flows
-from sma_flows.deploy.distributions import OWN, closure, files_of, lambda_markers
+from sma_flows.deploy.distributions import OWN, closure, files_of, is_pure, lambda_markers
 from sma_flows.errors import BuildError
 from sma_flows.hooks.load import python_hooks
 from sma_flows.plan import Plan
@@ -40,9 +40,11 @@ __all__ = [
     "RESOURCES",
     "RUNTIME",
     "TASK_ROOT",
+    "WEB",
     "Built",
     "build_function",
     "build_resources",
+    "build_web",
     "digest_of",
     "find_interpreter",
     "live_modules",
@@ -55,6 +57,9 @@ RUNTIME: Final = "python3.13"
 HANDLER: Final = "sma_flows.handler"
 RESOURCES: Final = "sma_flows.deploy.resources"
 """The module behind the custom resource of ``template.yaml``."""
+
+WEB: Final = "sma_flows.web.function"
+"""The module behind the HTTP API of click-to-call."""
 
 TASK_ROOT: Final = "/var/task"
 """Where Lambda unpacks a function: the folder that tracebacks name."""
@@ -112,7 +117,7 @@ def build_function(
     placed.copy(_hook_files(plan, hooks_root), "the flows' hooks")
     placed.write(PurePosixPath("plan.json"), plan.dumps())
     if requirements is not None:
-        _fetch(requirements, output, runtime, placed)
+        _fetch(["--requirement", str(requirements)], str(requirements), output, runtime, placed)
     names = tuple((each.name, each.version) for each in packages)
     return _finish(output, runtime, interpreter, names, plan)
 
@@ -127,6 +132,31 @@ def build_resources(output: Path, *, runtime: str = RUNTIME, byte_code: str = "a
     _empty(output)
     _Placer(output).copy(_own_modules(RESOURCES), OWN)
     return _finish(output, runtime, interpreter, ())
+
+
+def build_web(plan: Plan, output: Path, *, runtime: str = RUNTIME, byte_code: str = "auto") -> Built:
+    """Fill *output* with the function behind the HTTP API of click-to-call.
+
+    Packages are those that are installed here; of what holds machine code, pip fetches the same version for 64-bit ARM.
+
+    Raises:
+        BuildError: as :func:`build_function`.
+    """
+    interpreter = _interpreter(runtime, byte_code)
+    _empty(output)
+    placed = _Placer(output)
+    packages = closure([f"{OWN}[web]"], lambda_markers(runtime))
+    foreign = [installed for installed in packages if not is_pure(installed)]
+    for installed in packages:
+        if installed not in foreign:
+            placed.copy(files_of(installed), installed.name)
+    placed.copy(_own_modules(WEB), OWN)
+    placed.write(PurePosixPath("plan.json"), plan.dumps())
+    if foreign:
+        pinned = [f"{installed.name}=={installed.version}" for installed in foreign]
+        _fetch(["--no-deps", *pinned], " ".join(pinned), output, runtime, placed)
+    names = tuple((each.name, each.version) for each in packages)
+    return _finish(output, runtime, interpreter, names, plan)
 
 
 def live_modules(start: str) -> list[str]:
@@ -336,24 +366,25 @@ def _top_names(file: Path) -> set[str]:
     return found
 
 
-def _fetch(requirements: Path, output: Path, runtime: str, placed: _Placer) -> None:
+def _fetch(wanted: Sequence[str], named: str, output: Path, runtime: str, placed: _Placer) -> None:
+    """Install what pip is told to by *wanted* for the function's processor; *named* is what people know it by."""
     beside = output.parent / f".{output.name}.requirements"
     shutil.rmtree(beside, ignore_errors=True)
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
     command += ["--target", str(beside), "--only-binary=:all:", "--implementation", "cp"]
     command += ["--python-version", runtime.removeprefix("python"), "--platform", "manylinux2014_aarch64"]
-    command += ["--platform", "manylinux_2_28_aarch64", "--platform", "any", "--requirement", str(requirements)]
+    command += ["--platform", "manylinux_2_28_aarch64", "--platform", "any", *wanted]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - pip, our arguments
         if done.returncode:
             last = (done.stderr.strip() or done.stdout.strip() or "pip failed").splitlines()[-1]
-            raise BuildError(f"{requirements} cannot be installed for {runtime} on 64-bit ARM: {last}")
+            raise BuildError(f"{named} cannot be installed for {runtime} on 64-bit ARM: {last}")
         for path in _sources(beside):
             place = PurePosixPath(path.relative_to(beside).as_posix())
             if place.parts[0] == "bin" or (place.parts[0].endswith(".dist-info") and place.name != "METADATA"):
                 continue
             if not (output / place).exists():  # what we were tested with stays
-                shutil.copyfile(path, placed.take(place, str(requirements)))
+                shutil.copyfile(path, placed.take(place, named))
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

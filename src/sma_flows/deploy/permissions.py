@@ -100,6 +100,7 @@ NEEDED: Final[Mapping[str, tuple[Grant, ...]]] = {
         ("chime:GetMeeting", MEETING),
         ("chime:DeleteMeeting", MEETING),
     ),
+    "meetings.show": (("chime:GetMeeting", MEETING),),
     "meetings.roster": (("chime:ListAttendees", MEETING),),
     "channel.post": (("chime:SendChannelMessage", CHANNEL),),
     "queue.put": (("sqs:SendMessage", QUEUE),),

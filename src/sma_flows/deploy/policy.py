@@ -18,12 +18,28 @@ from sma_flows.hooks.builtin import BUILTINS
 from sma_flows.plan import FlowPlan, Plan
 from sma_flows.services.needs import cleans_up
 
-__all__ = ["Policy", "Reason", "Statement", "Value", "policy_of"]
+__all__ = ["Policy", "Reason", "Statement", "Value", "policy_of", "web_policy"]
 
 ARN: Final = "arn:${AWS::Partition}"
 HERE: Final = "${AWS::Region}:${AWS::AccountId}"
 
 SELF: Final = "AWS_LAMBDA_FUNCTION_NAME"
+
+WEB: Final = "SMA_FLOWS_WEB_"
+WEB_USES: Final = (
+    ("directory.claim", "POST /calls notes the call down, before anything else"),
+    ("directory.put", "what the call is steered by, and that the page has ended it"),
+    ("directory.find", "every request about a call looks whose it is"),
+    ("directory.remove", "a call that was not placed is forgotten"),
+    ("limits", "calls per user, per number and per tenant"),
+    ("meetings.open", "POST /calls opens a meeting"),
+    ("meetings.show", "POST /calls tells the browser where it is"),
+    ("meetings.attend", "POST /calls makes the browser's seat"),
+    ("meetings.close", "DELETE /calls ends the meeting, and so does a call that was not placed"),
+    ("calls.dial", "POST /calls places the call"),
+    ("calls.update", "keys, and the end, are told to the call"),
+)
+"""What the function behind click-to-call does, and for which request."""
 
 TITLES: Final[Mapping[str, str]] = {
     p.STORE: "Store",
@@ -203,6 +219,19 @@ def policy_of(plan: Plan, env: Mapping[str, Value]) -> Policy:
     traced = env.get("SMA_FLOWS_TRACE") or env.get("POWERTOOLS_TRACE_ENABLED")
     if traced is not None and traced.text.lower() in ("1", "true", "yes"):
         draft.add(p.TRACES, "all flows", "traces are switched on")
+    return _policy(draft)
+
+
+def web_policy(env: Mapping[str, Value]) -> Policy:
+    """The policy of the function behind the HTTP API of click-to-call, with the values *env*."""
+    draft = _Draft(env)
+    settings = {"table": ["env", "WEB_CALLS"], "application": ["env", f"{WEB}APPLICATION"]}
+    for used, text in WEB_USES:
+        draft.add(p.LIMITS if used == "limits" else p.NEEDED[used], "web", text, settings)
+    return _policy(draft)
+
+
+def _policy(draft: _Draft) -> Policy:
     statements: list[Statement] = []
     order = list(TITLES)
     keys = sorted(draft.found, key=lambda key: (order.index(key[0]) if key[0] in order else len(order), key))

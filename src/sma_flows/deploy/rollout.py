@@ -126,7 +126,7 @@ def in_effect(deployed: Deployed) -> Plan:
             raise BuildError(
                 f"the roll-out of '{flow}' is under way ({percent:g} %): set it to 100 or take it back before the next"
             )
-    return replace(plan, flows=flows, candidates={})
+    return plan._replace(flows=flows, candidates={})
 
 
 def download(address: str) -> bytes:

@@ -18,9 +18,12 @@ import yaml
 from sma_flows.deploy.policy import Value
 from sma_flows.flow.nodes import Span
 
-__all__ = ["HANDLER", "Grant", "Item", "Template", "read_template"]
+__all__ = ["HANDLER", "WEB_HANDLER", "Grant", "Item", "Template", "read_template"]
 
 HANDLER: Final = "sma_flows.handler.lambda_handler"
+"""Of the function that answers calls."""
+WEB_HANDLER: Final = "sma_flows.web.function.lambda_handler"
+"""Of the function behind the HTTP API of click-to-call."""
 FUNCTIONS: Final = ("AWS::Serverless::Function", "AWS::Lambda::Function")
 INVOKE_CONFIG: Final = ("AWS::Lambda::EventInvokeConfig",)
 SERVICE: Final = "voiceconnector.chime.amazonaws.com"
@@ -116,13 +119,17 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template, or the reason why it cannot be read (``problem``, at ``at``)."""
+    """A template, or the reason why it cannot be read (``problem``, at ``at``).
+
+    ``handler`` is that of the function in question.
+    """
 
     path: Path
     text: str
     root: Item | None
     problem: str = ""
     at: Span | None = None
+    handler: str = HANDLER
 
     @property
     def resources(self) -> dict[str, Item]:
@@ -145,10 +152,10 @@ class Template:
 
     @property
     def function(self) -> tuple[str, Item] | None:
-        """Logical id and properties of the function that answers calls."""
+        """Logical id and properties of the function in question."""
         for logical, properties in self.of_kind(*FUNCTIONS):
             handler = properties.get("Handler")
-            if handler is not None and handler.value == HANDLER:
+            if handler is not None and handler.value == self.handler:
                 return logical, properties
         return None
 
@@ -237,8 +244,8 @@ class Template:
         return found
 
 
-def read_template(path: Path) -> Template:
-    """Read a template. Never raises: what is wrong is in the result."""
+def read_template(path: Path, handler: str = HANDLER) -> Template:
+    """Read a template, for its function with *handler*. Never raises: what is wrong is in the result."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -254,7 +261,7 @@ def read_template(path: Path) -> Template:
         return Template(
             path, text, root, "it has no Resources: it is no template of CloudFormation or SAM", _at(path, 1, 1)
         )
-    return Template(path, text, root)
+    return Template(path, text, root, handler=handler)
 
 
 def _at(path: Path, line: int, col: int) -> Span:

@@ -186,4 +186,14 @@ CODES: Final[tuple[Code, ...]] = (
         "look_up:\n  run: ask_archive(number)    # long: true",
         "look_up:\n  run: ask_archive(number)\n  while: hold_music\n  at_most: 45s",
     ),
+    Code(
+        "SF322",
+        "deaf-wait",
+        "warning",
+        "A wait is over before any key can be heard.",
+        "The service tells of a key when nothing has followed it for `key_gap` (1s unless said). A wait that is not "
+        "longer has ended by then, and so has its listening: keys of the last `key_gap` of a state are lost.",
+        "wait: 1s\nkeys: {1: sales}",
+        "wait: 1s\nkeys: {1: sales}\nkey_gap: 250ms",
+    ),
 )

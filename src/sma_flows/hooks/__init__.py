@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sma_flows.runtime.ask import Secret, same_text
@@ -36,13 +35,6 @@ MARK: Final = "__sma_flows_hook__"
 HookFunction = TypeVar("HookFunction", bound=Callable[..., object])
 
 
-def _no_services() -> CallServices:
-    from sma_flows.hooks.services import CallServices  # here: most hooks use none
-
-    return CallServices()
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """What a hook may know of the call it works for.
 
@@ -52,15 +44,53 @@ class Call:
     is what the flow lets the hook use under ``uses:`` (:mod:`sma_flows.hooks.services`).
     """
 
-    id: str
-    caller: str
-    called: str
-    locale: str
-    state: str
-    direction: str
-    token: str
-    deadline: float
-    services: CallServices = field(default_factory=_no_services, repr=False, compare=False)
+    __slots__ = ("_services", "called", "caller", "deadline", "direction", "id", "locale", "state", "token")
+
+    def __init__(
+        self,
+        id: str,
+        caller: str,
+        called: str,
+        locale: str,
+        state: str,
+        direction: str,
+        token: str,
+        deadline: float,
+        services: CallServices | None = None,
+    ) -> None:
+        self.id: Final = id
+        self.caller: Final = caller
+        self.called: Final = called
+        self.locale: Final = locale
+        self.state: Final = state
+        self.direction: Final = direction
+        self.token: Final = token
+        self.deadline: Final = deadline
+        self._services = services
+
+    @property
+    def services(self) -> CallServices:
+        """What the flow lets the hook use; without ``uses:`` nothing."""
+        if self._services is None:
+            from sma_flows.hooks.services import CallServices  # here: most hooks use none
+
+            self._services = CallServices()
+        return self._services
+
+    def __repr__(self) -> str:
+        return f"Call({', '.join(map(repr, self._facts()))})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Call) and self._facts() == other._facts()
+
+    def __hash__(self) -> int:
+        return hash(self._facts())
+
+    def _facts(self) -> tuple[object, ...]:
+        return (
+            *(self.id, self.caller, self.called, self.locale, self.state, self.direction),
+            *(self.token, self.deadline),
+        )
 
     def remaining(self) -> float:
         """Seconds left, never negative: the read timeout for whatever the hook asks."""

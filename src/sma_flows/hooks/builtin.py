@@ -19,9 +19,8 @@ Effect classes are those of decision 17: ``read`` (nothing happens), ``keyed`` (
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +29,7 @@ EFFECTS: Final = ("read", "keyed", "repeatable", "once")
 """The effect classes a hook may declare; a user's own hook that declares none is ``once``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Builtin:
+class Builtin(NamedTuple):
     """One built-in hook.
 
     ``args`` maps the fixed positional arguments to their types, in order, written as the flow language writes types
@@ -43,7 +41,7 @@ class Builtin:
     args: Mapping[str, str]
     outcomes: tuple[str, ...]
     effect: str
-    gives: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    gives: Mapping[str, str] = MappingProxyType({})
     settings: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     in_aws: tuple[str, ...] = ()

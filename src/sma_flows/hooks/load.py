@@ -11,13 +11,12 @@ missed in a call. One that only an old revision names takes that revision out of
 
 from __future__ import annotations
 
-import hashlib
 import importlib
+import os
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sma_flows.errors import PlanError
 from sma_flows.hooks import MARK
@@ -33,9 +32,10 @@ HookKey = tuple[str, str]
 PRIVATE: Final = "_sma_flows_root_"
 """Start of the private package names, one for each hook root."""
 
+_packages: Final[dict[str, str]] = {}
 
-@dataclass(frozen=True, slots=True)
-class LoadedHooks:
+
+class LoadedHooks(NamedTuple):
     """The functions by (revision, hook name), the plan without the revisions that lack one, and these revisions."""
 
     functions: Mapping[HookKey, Callable[..., object]]
@@ -65,7 +65,7 @@ def load_hooks(plan: Plan, roots: Sequence[Path]) -> LoadedHooks:
             functions.update(found)
     if disabled:
         kept = {revision: flow for revision, flow in plan.revisions.items() if revision not in disabled}
-        plan = replace(plan, revisions=kept)
+        plan = plan._replace(revisions=kept)
     return LoadedHooks(functions, plan, tuple(disabled))
 
 
@@ -105,15 +105,25 @@ def _file(root: Path, parts: Sequence[str]) -> Path | None:
     return None
 
 
+def _look_again(root: str) -> None:
+    """Forget which files were below *root*: some may have been written just now.
+
+    As :func:`importlib.invalidate_caches` for one place. That one also loads ``importlib.metadata`` (Python 3.12 and
+    later), which takes as long as a third of our own modules.
+    """
+    for place in [each for each in sys.path_importer_cache if each == root or each.startswith(root + os.sep)]:
+        del sys.path_importer_cache[place]
+
+
 def _module(root: Path, name: str) -> ModuleType:
     """Import a module below *root* under a private name; the second time it is the same module."""
     root = root.resolve()
-    package = PRIVATE + hashlib.sha256(str(root).encode()).hexdigest()[:12]
+    package = _packages.setdefault(str(root), f"{PRIVATE}{len(_packages)}")
     if package not in sys.modules:
         top = ModuleType(package)
         top.__path__ = [str(root)]
         sys.modules[package] = top
-        importlib.invalidate_caches()
+        _look_again(str(root))
     try:
         return importlib.import_module(f"{package}.{name}")
     except Exception as error:  # the file is the author's and may raise anything

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sma_flows.protocol.actions import CODES, Action
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from sma_flows.runtime.program import FlowProgram
 
 
-@dataclass(slots=True)  # not frozen: that alone costs half a microsecond per event
 class Step:
     """What one event leads to.
 
@@ -27,13 +25,25 @@ class Step:
     in a few words what was done; ``flow`` is the flow that answered, if one could be found.
     """
 
-    note: str
-    actions: list[Action]
-    call: Call | None = None
-    ask: Ask | None = None
-    frame: Frame | None = None
-    flow: FlowProgram | None = None
-    values: Mapping[str, Any] | None = field(default=None, repr=False)
+    __slots__ = ("actions", "ask", "call", "flow", "frame", "note", "values")
+
+    def __init__(
+        self,
+        note: str,
+        actions: list[Action],
+        call: Call | None = None,
+        ask: Ask | None = None,
+        frame: Frame | None = None,
+        flow: FlowProgram | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.note = note
+        self.actions = actions
+        self.call = call
+        self.ask = ask
+        self.frame = frame
+        self.flow = flow
+        self.values = values
 
 
 def release(event: Invocation) -> list[Action]:
@@ -133,23 +143,28 @@ def _remember(frame: Frame) -> None:
         owner.rpartition(":")[0] != call.stack
     )  # the list ends behind a `use` or `return` that was walked already
     if elsewhere or len(frame.owners) > 1:
-        names = {name for tail, name in frame.owners if tail != "+"}
-        # Where a failure leads is a state and the `use` states around it: one sub-flow can be in a list twice.
-        taken_back = any(tail == "+" for tail, _ in frame.owners)
-        if (
-            elsewhere
-            or taken_back
-            or _like_the_last_before(call, frame)
-            or len({(name.rpartition(":")[0], frame.failure_target(name)) for name in names}) > 1
-        ):
+        tails = [tail for tail, _ in frame.owners]
+        if elsewhere or "+" in tails or _like_the_last_before(call, tails) or _fail_apart(frame):
             call.owners = ",".join([f"{tail}={name}" for tail, name in frame.owners])
 
 
-def _like_the_last_before(call: Call, frame: Frame) -> bool:
+def _like_the_last_before(call: Call, tails: list[str]) -> bool:
     """Whether this list has an action such as the one that the list before ended with: if one fails, which is it?"""
     codes, _, rest = call.was.partition(".")
-    kind = f"{codes[-1:]}.{rest[:1]}."
-    return bool(codes) and any(tail.startswith(kind) for tail, _ in frame.owners[:-1])
+    return bool(codes) and f"{codes[-1]}.{rest[:1]}." in [tail[:4] for tail in tails[:-1]]
+
+
+def _fail_apart(frame: Frame) -> bool:
+    """Whether failures of this list lead to different places.
+
+    A place is a state and the `use` states around it: one sub-flow can be in a list twice.
+    """
+    first = frame.owners[0][1]
+    around, place = first.rpartition(":")[0], frame.failure_target(first)
+    for _, owner in frame.owners:
+        if owner != first and (owner.rpartition(":")[0] != around or frame.failure_target(owner) != place):
+            return True
+    return False
 
 
 def _keep(frame: Frame) -> None:
@@ -160,7 +175,7 @@ def _keep(frame: Frame) -> None:
     else:
         node = flow.node(call.pos)
         names, headers = node.keep, node.headers
-        if not headers and not call.base and frame.vars.keys() <= names:
+        if not headers and not call.base and (not frame.vars or frame.vars.keys() <= names):
             return  # nothing to forget; a secret is in no such list
         if call.base and call.base != call.pos:
             base = flow.node(call.base)

@@ -251,10 +251,9 @@ class Frame:
 
     def _unclear(self, node: Node, owners: Sequence[tuple[str, str]]) -> bool:
         """Whether a failure could not be told from one of an earlier action that leads elsewhere."""
-        target = self.failure_target(node.name)
+        new = [tail for tail, _ in owners]
         for tail, owner in self.owners:
-            twin = owner.rpartition(":")[2] != node.name and tail != "+" and any(tail == new for new, _ in owners)
-            if twin and self.failure_target(owner) != target:
+            if tail in new and owner.rpartition(":")[2] != node.name and self.failure_target(owner) != node.failing:
                 return True
         return False
 
@@ -328,10 +327,9 @@ class Frame:
         Names with @ are the runtime's own; a header is saved because later events may not repeat it.
         """
         values = self.vars
-        if not headers and values.keys() <= names:
-            return
-        for name in [n for n in values if n not in names and not n.startswith("@") and n != "call.locale"]:
-            del values[name]
+        for name in [*values]:
+            if name not in names and name[:1] != "@" and name != "call.locale":
+                del values[name]
         for name in headers:
             if name not in values:
                 found = self.header(name[7:])
@@ -340,13 +338,11 @@ class Frame:
 
     def info(self, state: str) -> CallInfo:
         """What a hook may know of the call."""
-        leg = self.event.leg_a
+        event, leg = self.event, self.event.leg_a
         caller, called = (leg.text("From"), leg.text("To")) if leg is not None else ("", "")
-        details = self.event.details
+        details = event.details
         application = details.get("SipMediaApplicationId") or details.get("SipApplicationId") or ""
-        return CallInfo(
-            self.event.transaction, caller, called, self.locale() or "", state, self.direction, str(application)
-        )
+        return CallInfo(event.transaction, caller, called, self.locale() or "", state, self.direction, str(application))
 
     def goes_on(self) -> None:
         """The call went on after leg B had left: whatever ends it now, the callee did not."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sma_flows.errors import ProtocolError, ServiceError
@@ -48,7 +47,6 @@ class Position(NamedTuple):
 _NOWHERE: Final = ("", "")
 
 
-@dataclass(slots=True)  # not frozen: that alone costs half a microsecond per event
 class Result:
     """Everything that can be told about one event without a secret.
 
@@ -56,14 +54,27 @@ class Result:
     the answer (None: unchanged); ``note`` what was done in a few words; ``fault`` the place of an exception of ours.
     """
 
-    response: dict[str, Any]
-    came_from: tuple[str, str]
-    call: Call | None = None
-    program: FlowProgram | None = None
-    note: str = ""
-    asks: tuple[Ask, ...] = ()
-    fault: str = ""
-    values: Mapping[str, Any] | None = field(default=None, repr=False)
+    __slots__ = ("asks", "call", "came_from", "fault", "note", "program", "response", "values")
+
+    def __init__(
+        self,
+        response: dict[str, Any],
+        came_from: tuple[str, str],
+        call: Call | None = None,
+        program: FlowProgram | None = None,
+        note: str = "",
+        asks: tuple[Ask, ...] = (),
+        fault: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.response = response
+        self.came_from = came_from
+        self.call = call
+        self.program = program
+        self.note = note
+        self.asks = asks
+        self.fault = fault
+        self.values = values
 
     @property
     def before(self) -> Position:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.errors import PlanError
@@ -66,13 +67,20 @@ class Schedule:
         self._zone: dt.tzinfo | None = None
         self._periods: Sequence[tuple[str, Sequence[Mapping[str, Any]]]] = schedule["periods"]
 
+    def open(self) -> dt.tzinfo:
+        """Read the zone's data, which takes as long as several events.
+
+        Raises:
+            LookupError: there are none on this machine.
+        """
+        from zoneinfo import ZoneInfo  # here: only flows with opening hours pay for it
+
+        self._zone = ZoneInfo(self._zone_name)
+        return self._zone
+
     def period(self, now: dt.datetime) -> str:
         """The name of the period that *now* (aware) falls into, else ``closed``."""
-        if self._zone is None:
-            from zoneinfo import ZoneInfo  # here: only flows with opening hours pay for it
-
-            self._zone = ZoneInfo(self._zone_name)
-        local = now.astimezone(self._zone)
+        local = now.astimezone(self._zone or self.open())
         minute = local.hour * 60 + local.minute
         for name, ranges in self._periods:
             for item in ranges:
@@ -261,7 +269,18 @@ class Program:
                 f"{key} (used by {', '.join(dict.fromkeys(flows))})" for key, flows in sorted(missing.items())
             )
             raise PlanError(f"environment values are missing: {names}. Set them, or locally write them to local.env")
-        return cls(plan, env)
+        program = cls(plan, env)
+        for revision in plan.in_use:
+            if plan.revisions[revision].get("schedules"):
+                program._open_zones(revision)
+        return program
+
+    def _open_zones(self, revision: str) -> None:
+        """Read what opening hours need now, and not while the first caller waits."""
+        flow = self.flow(revision)
+        with suppress(LookupError, OSError):  # without zone data that state fails, and no other
+            for schedule in flow.schedules.values() if flow is not None else ():
+                schedule.open()
 
     def flow(self, revision: str) -> FlowProgram | None:
         """The flow of *revision*; None when the bundle does not hold it."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ ROLLOUT: Final = "SMA_FLOWS_ROLLOUT"
 BUCKETS: Final = 10_000
 """A bucket is a hundredth of a percent of all calls."""
 
-_SHARE: Final = re.compile(r"(?P<flow>[^\s:=,]+):(?P<revision>[0-9a-f]{12})=(?P<percent>\d{1,3}(?:\.\d{1,2})?)")
+_SHARE: Final = r"(?P<flow>[^\s:=,]+):(?P<revision>[0-9a-f]{12})=(?P<percent>\d{1,3}(?:\.\d{1,2})?)"
 
 
 class Share(NamedTuple):
@@ -44,6 +43,8 @@ class Share(NamedTuple):
 
 def bucket_of(transaction: str) -> int:
     """The bucket of a call, 0 to :data:`BUCKETS` - 1; transaction ids spread evenly."""
+    from hashlib import sha256  # here: only functions with a share pay for it
+
     return int.from_bytes(sha256(transaction.encode("utf-8", "surrogatepass")).digest()[:8]) * BUCKETS >> 64
 
 
@@ -52,7 +53,7 @@ def read_shares(text: str) -> tuple[list[Share], list[str]]:
     shares: dict[str, Share] = {}
     wrong = []
     for word in text.replace(",", " ").split():
-        found = _SHARE.fullmatch(word)
+        found = re.fullmatch(_SHARE, word)
         buckets = round(float(found["percent"]) * BUCKETS / 100) if found else BUCKETS + 1
         if found is None or buckets > BUCKETS:
             wrong.append(word)
@@ -75,6 +76,8 @@ class Rollout:
                 self._shares[share.flow] = share
             elif plan.flows.get(share.flow) != share.revision:  # the current revision has all calls anyway
                 self.warnings.append(f"{ROLLOUT} names {share}, which is no candidate of the plan")
+        if self._shares:
+            bucket_of("")  # what it needs is loaded now, and not while a caller waits
 
     def revision(self, flow: str, transaction: str, current: Mapping[str, str]) -> str | None:
         """The revision of *flow* for the new call *transaction*; None when there is no such flow."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sma_flows.protocol.actions import MAX_TEXT, Action, InvalidActionError, audio_source
 from sma_flows.runtime.values import compile_text, escape
@@ -68,8 +67,7 @@ POLLY_LANGUAGES: Final = frozenset(
 """Language codes that Polly knows (42, contract 4.11). A locale outside is used for texts only, not sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
+class Spoken(NamedTuple):
     """A text to be spoken with its voice parameters."""
 
     text: str
@@ -84,8 +82,7 @@ class Spoken:
         return out
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """An audio file to be played."""
 
     bucket: str
@@ -100,8 +97,7 @@ class File:
         return audio_source(self.bucket, self.key)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """One compiled prompt entry: a file, or a text with its constant value where nothing is inserted."""
 
     file: str

@@ -8,8 +8,7 @@ into none of them: what is sent or stored would outlive the call (decision 12). 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from sma_flows.errors import ServiceError
 from sma_flows.hooks.builtin import BUILTINS
@@ -20,15 +19,18 @@ from sma_flows.services.outbound import RefusedNumberError
 if TYPE_CHECKING:
     from sma_flows.runtime.ask import Ask
     from sma_flows.services.outbound import Outbound
-    from sma_flows.services.ports import Ports
+    from sma_flows.services.ports import Capture, Ports, Stream
 
 T = TypeVar("T")
 
 DONE: Final = ServiceReply("done")
 
+STREAMS: Final = "service for streams"
+RECORDINGS: Final = "service for recordings of meetings"
+TRANSCRIPTIONS: Final = "service for transcriptions"
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+
+class _Work(NamedTuple):
     """One built-in to be done: its ask, its settings, its arguments, and how long it may take."""
 
     ask: Ask
@@ -52,6 +54,9 @@ class _Work:
     @property
     def table(self) -> str:
         return as_text(self.settings.get("table"))
+
+
+_Do = Callable[[_Work], ServiceReply]
 
 
 def run_builtin(
@@ -200,14 +205,12 @@ def _meeting_close(work: _Work) -> ServiceReply:
     return DONE
 
 
-def _mute(work: _Work) -> ServiceReply:
-    need(work.ports.meetings, "meeting service").mute(work.text(0), work.text(1), True, work.timeout_s)
-    return DONE
+def _mute(muted: bool) -> _Do:
+    def do(work: _Work) -> ServiceReply:
+        need(work.ports.meetings, "meeting service").mute(work.text(0), work.text(1), muted, work.timeout_s)
+        return DONE
 
-
-def _unmute(work: _Work) -> ServiceReply:
-    need(work.ports.meetings, "meeting service").mute(work.text(0), work.text(1), False, work.timeout_s)
-    return DONE
+    return do
 
 
 def _post(work: _Work) -> ServiceReply:
@@ -225,42 +228,32 @@ def _queue(work: _Work) -> ServiceReply:
     return DONE
 
 
-def _stream_start(work: _Work) -> ServiceReply:
-    stream = need(work.ports.stream, "service for streams")
-    pipeline = stream.start(work.text(0), work.option("sink"), work.ask.token, work.now, work.timeout_s)
-    return ServiceReply("done", {"pipeline": pipeline})
+def _start(kind: str, what: str) -> _Do:
+    """Start what runs beside a meeting and is known by the id of its pipeline."""
+
+    def do(work: _Work) -> ServiceReply:
+        port: Stream | Capture | None = getattr(work.ports, kind)
+        pipeline = need(port, what).start(work.text(0), work.option("sink"), work.ask.token, work.now, work.timeout_s)
+        return ServiceReply("done", {"pipeline": pipeline})
+
+    return do
 
 
-def _stream_stop(work: _Work) -> ServiceReply:
-    stream = need(work.ports.stream, "service for streams")
-    stream.stop(work.text(0), work.ask.token, work.now, work.timeout_s)
-    return DONE
+def _stop(kind: str, what: str) -> _Do:
+    """End it."""
 
+    def do(work: _Work) -> ServiceReply:
+        port: Any = getattr(work.ports, kind)
+        need(port, what).stop(work.text(0), work.ask.token, work.now, work.timeout_s)
+        return DONE
 
-def _capture_start(work: _Work) -> ServiceReply:
-    capture = need(work.ports.capture, "service for recordings of meetings")
-    pipeline = capture.start(work.text(0), work.option("sink"), work.ask.token, work.now, work.timeout_s)
-    return ServiceReply("done", {"pipeline": pipeline})
-
-
-def _capture_stop(work: _Work) -> ServiceReply:
-    capture = need(work.ports.capture, "service for recordings of meetings")
-    capture.stop(work.text(0), work.ask.token, work.now, work.timeout_s)
-    return DONE
+    return do
 
 
 def _transcription_start(work: _Work) -> ServiceReply:
     meeting, language = work.text(0), work.option("language", work.ask.call.locale or "en-US")
-    need(work.ports.transcription, "service for transcriptions").start(
-        meeting, language, work.ask.token, work.now, work.timeout_s
-    )
+    need(work.ports.transcription, TRANSCRIPTIONS).start(meeting, language, work.ask.token, work.now, work.timeout_s)
     return ServiceReply("done", {"pipeline": meeting})  # a meeting has one, and it is stopped by the meeting's id
-
-
-def _transcription_stop(work: _Work) -> ServiceReply:
-    transcription = need(work.ports.transcription, "service for transcriptions")
-    transcription.stop(work.text(0), work.ask.token, work.now, work.timeout_s)
-    return DONE
 
 
 def _dial(work: _Work) -> ServiceReply:
@@ -298,7 +291,7 @@ def _update(work: _Work) -> ServiceReply:
     return DONE if reached else ServiceReply("over")
 
 
-_DO: Final[Mapping[str, Callable[[_Work], ServiceReply]]] = {
+_DO: Final[Mapping[str, _Do]] = {
     "directory.find": _find,
     "directory.put": _put,
     "directory.claim": _claim,
@@ -306,16 +299,16 @@ _DO: Final[Mapping[str, Callable[[_Work], ServiceReply]]] = {
     "meetings.open": _meeting_open,
     "meetings.find": _meeting_find,
     "meetings.close": _meeting_close,
-    "meetings.mute": _mute,
-    "meetings.unmute": _unmute,
+    "meetings.mute": _mute(True),
+    "meetings.unmute": _mute(False),
     "channel.post": _post,
     "queue.put": _queue,
-    "stream.start": _stream_start,
-    "stream.stop": _stream_stop,
-    "capture.start": _capture_start,
-    "capture.stop": _capture_stop,
+    "stream.start": _start("stream", STREAMS),
+    "stream.stop": _stop("stream", STREAMS),
+    "capture.start": _start("capture", RECORDINGS),
+    "capture.stop": _stop("capture", RECORDINGS),
     "transcription.start": _transcription_start,
-    "transcription.stop": _transcription_stop,
+    "transcription.stop": _stop("transcription", TRANSCRIPTIONS),
     "calls.dial": _dial,
     "calls.update": _update,
 }

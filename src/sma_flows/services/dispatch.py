@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sma_flows.errors import ServiceError
 from sma_flows.hooks import Call, Reply
@@ -60,9 +60,10 @@ in the middle of a connection that will be used again."""
 
 LIMITED: Final = ServiceReply("limited")
 
+_NO_PORTS: Final = Ports()
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+
+class Trouble(NamedTuple):
     """Something that went wrong and was answered with ``failed``, or that somebody should know of.
 
     ``reason`` is one of ``hook_missing``, ``hook_raised``, ``hook_late``, ``hook_reply`` (undeclared or unusable),
@@ -80,7 +81,6 @@ class _UnusableError(Exception):
     """A reply that is not one."""
 
 
-@dataclass(slots=True)
 class LocalServices:
     """The world as the runtime sees it, behind ports.
 
@@ -88,19 +88,36 @@ class LocalServices:
     ``within`` runs something for so many seconds at most; simulated calls, whose time is not ours, give another one.
     """
 
-    functions: Mapping[HookKey, Callable[..., object]] = field(default_factory=dict)
-    ports: Ports = field(default_factory=Ports)
-    memo: MemoStore | None = None
-    limits: LimitStore | None = None
-    jobs: Jobs | None = None
-    overlaps: Overlaps | None = None
-    later: Later | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    outbound: Outbound = field(default_factory=Outbound)
-    clock: Clock = field(default_factory=SystemClock)
-    within: Callable[[float, Callable[[], ServiceReply]], ServiceReply] = run_within
-    meter: Meter = field(default_factory=Meter)
-    troubles: list[Trouble] = field(default_factory=list)
+    __slots__ = (
+        *("clock", "env", "functions", "jobs", "later", "limits", "memo", "meter", "outbound", "overlaps", "ports"),
+        *("troubles", "within"),
+    )
+
+    def __init__(
+        self,
+        functions: Mapping[HookKey, Callable[..., object]] = MappingProxyType({}),
+        ports: Ports = _NO_PORTS,
+        memo: MemoStore | None = None,
+        limits: LimitStore | None = None,
+        jobs: Jobs | None = None,
+        env: Mapping[str, str] = MappingProxyType({}),
+        outbound: Outbound | None = None,
+        clock: Clock | None = None,
+        within: Callable[[float, Callable[[], ServiceReply]], ServiceReply] = run_within,
+    ) -> None:
+        self.functions = functions
+        self.ports = ports
+        self.memo = memo
+        self.limits = limits
+        self.jobs = jobs
+        self.overlaps: Overlaps | None = None
+        self.later: Later | None = None
+        self.env = env
+        self.outbound = outbound or Outbound()
+        self.clock = clock or SystemClock()
+        self.within = within
+        self.meter = Meter()
+        self.troubles: list[Trouble] = []
 
     def take_troubles(self) -> list[Trouble]:
         """What went wrong since the last time this was asked."""
@@ -257,11 +274,9 @@ class LocalServices:
             function = self.functions.get((ask.revision, ask.name))
             if function is None:
                 return self._failed("hook_missing", ask)
-            info = ask.call
-            call = Call(info.id, info.caller, info.called, info.locale, info.state, info.direction, ask.token, deadline)
-            if ask.hook.get("uses"):
-                call = replace(call, services=self._services_for(ask, deadline))
-            reply = function(call, *ask.args)
+            info, services = ask.call, self._services_for(ask, deadline) if ask.hook.get("uses") else None
+            facts = (info.id, info.caller, info.called, info.locale, info.state, info.direction)
+            reply = function(Call(*facts, ask.token, deadline, services), *ask.args)
         return _usable(ask, reply)
 
     def _start(self, ask: Ask, deadline: float) -> ServiceReply:

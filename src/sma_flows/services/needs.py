@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sma_flows.errors import ServiceError
 from sma_flows.hooks.builtin import BUILTINS
@@ -31,8 +31,7 @@ DYNAMODB: Final = "dynamodb:"
 """Start of a store's name that is a table."""
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """One thing that one flow needs: a name of :data:`SERVICES` or :data:`KEPT`, and what for.
 
     ``builtin`` and ``settings`` say what is done there, where a hook does it; ``own`` is a hook of the author's own,
@@ -43,7 +42,7 @@ class Need:
     flow: str
     reason: str
     builtin: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = MappingProxyType({})
     own: bool = False
 
     def __str__(self) -> str:

@@ -29,9 +29,13 @@ _NO_FRAME: Any = None  # prefixes of a policy are constants and values of the en
 class RefusedNumberError(ServiceError):
     """The dial policy does not allow the number, or it is none."""
 
+    certain = True
+
 
 class InputError(ServiceError):
     """What a flow is given is not what it declares. The text names inputs, never their values."""
+
+    certain = True
 
 
 class Outbound:
@@ -65,6 +69,18 @@ class Outbound:
             InputError: the flow does not take these inputs, or *caller* is no number.
             ServiceError: the call could not be placed.
         """
+        arguments = self.arguments(flow, to, caller, inputs, revision=revision)
+        return calls.create(application, to, caller, arguments, token, now, timeout_s)
+
+    def arguments(
+        self, flow: str, to: str, caller: str, inputs: Mapping[str, Any], *, revision: str = ""
+    ) -> dict[str, str]:
+        """What a call that *flow* answers is given, if it may be placed; see :meth:`place`.
+
+        Raises:
+            RefusedNumberError: *to* may not be dialled.
+            InputError: the flow does not take these inputs, or *caller* is no number.
+        """
         target = self._flow(flow)
         asking = self._plan.revisions.get(revision) if self._plan is not None else None
         if not _NUMBER(to) or not all(self._allows(each, to) for each in (asking, target) if each is not None):
@@ -74,7 +90,7 @@ class Outbound:
         arguments = {"flow": flow, **self._inputs(flow, target, inputs)}
         if len(arguments) > MOST_ARGUMENTS:
             raise InputError(f"more than {MOST_ARGUMENTS - 1} inputs")
-        return calls.create(application, to, caller, arguments, token, now, timeout_s)
+        return arguments
 
     def tell(
         self,

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 KEPT_S: Final = 3600.0
 """Seconds for which effects are remembered: longer than the service repeats an event, shorter than anybody wants it
@@ -50,8 +49,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Memo:
+class Memo(NamedTuple):
     """What a memo record says to an invocation that wants to have an effect.
 
     ``state`` is ``run`` (the record is yours: do it), ``reply`` (it was done: *reply* is what came of it), ``wait``
@@ -117,8 +115,7 @@ class LimitStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Attendee:
+class Attendee(NamedTuple):
     """A seat in a meeting. ``join_token`` is a bearer value and not for eyes."""
 
     id: str
@@ -162,6 +159,10 @@ class Meetings(Protocol):
         """End the meeting called *name*. None of that name is a success."""
         ...
 
+    def show(self, meeting: str, timeout_s: float) -> Mapping[str, Any]:
+        """What a client needs to join the meeting with this id: the ``Meeting`` of GetMeeting."""
+        ...
+
 
 class Directory(Protocol):
     """Rows by table and key."""
@@ -182,8 +183,13 @@ class Directory(Protocol):
         """Write the whole row under a secret key. For whoever gives out PINs; a call cannot do it."""
         ...
 
-    def claim(self, table: str, key: str, values: Mapping[str, Any], token: str, timeout_s: float) -> bool:
-        """Write the row under *key* if there is none. True for the token that wrote it."""
+    def claim(
+        self, table: str, key: str, values: Mapping[str, Any], token: str, timeout_s: float, expires: int = 0
+    ) -> bool:
+        """Write the row under *key* if there is none. True for the token that wrote it.
+
+        *expires* is when the row may be deleted, in seconds since 1970; 0: it is kept.
+        """
         ...
 
     def remove(self, table: str, key: str, timeout_s: float) -> None:
@@ -283,8 +289,7 @@ class Transcription(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(NamedTuple):
     """What the built-in hooks work on. A port that is not there makes its built-ins fail."""
 
     directory: Directory | None = None
@@ -297,13 +302,13 @@ class Ports:
     transcription: Transcription | None = None
 
 
-@dataclass(slots=True)
 class Meter:
     """How many requests went to AWS since the last :meth:`take`, by what they were for (decision 39)."""
 
-    named: int = 0
-    records: int = 0
-    limits: int = 0
+    __slots__ = ("limits", "named", "records")
+
+    def __init__(self) -> None:
+        self.named = self.records = self.limits = 0
 
     def take(self) -> dict[str, int]:
         """The figures that are not zero: ``named`` by the flow, memo and journal ``records``, ``limits``."""

@@ -18,9 +18,8 @@ loaded only where AWS does something. Clients are made here, which is in the ini
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sma_flows.errors import PlanError, ServiceError
 from sma_flows.services.dispatch import LocalServices
@@ -28,9 +27,10 @@ from sma_flows.services.needs import HASH_KEY, Wanted, cleans_up, needs_of
 from sma_flows.services.outbound import Outbound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sma_flows.plan import Plan
+    from sma_flows.services.needs import Need
 
 STORE: Final = "SMA_FLOWS_STORE"
 HOOKS: Final = "SMA_FLOWS_HOOKS"
@@ -40,8 +40,7 @@ DEFAULT_STORE: Final = ".sma-flows/store.sqlite"
 """Where the command line tools keep their store when the environment names none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """The services, the plan without revisions whose hooks are gone, and what the operator should know."""
 
     services: LocalServices
@@ -66,12 +65,26 @@ def open_services(plan: Plan, env: Mapping[str, str], plan_file: Path, default_s
         warnings += [f"revision {revision} is disabled: its hooks are gone" for revision in loaded.disabled]
 
     services = LocalServices(functions, env=dict(env), outbound=Outbound(plan, env))
-    wanted = Wanted(needs_of(plan), env, default_store)
+    warnings += open_needed(services, needs_of(plan), env, default_store)
+    working = env.get("SMA_FLOWS_JOBS") or env.get(SERVICES)
+    if working == "aws" and env.get("AWS_LAMBDA_FUNCTION_NAME") and _cleans_up(plan):
+        services.later = _Later(services, env)
+    return Opened(services, plan, tuple(warnings))
+
+
+def open_needed(
+    services: LocalServices, needs: Sequence[Need], env: Mapping[str, str], default_store: str = ""
+) -> list[str]:
+    """Give *services* what *needs* names, found in *env*; gives what the operator should know.
+
+    Raises:
+        PlanError: the environment does not say where something is; everything of that kind is named at once.
+    """
+    wanted = Wanted(needs, env, default_store)
     problems = wanted.problems()
     if problems:
         raise PlanError("; ".join(problems))
-    if wanted.file:
-        warnings += _open_file(services, wanted, env)
+    warnings = _open_file(services, wanted, env) if wanted.file else []
     if wanted.table or wanted.of_aws:
         from sma_flows.services.aws.open import open_aws  # here: boto3 is the dearest import of all
 
@@ -79,9 +92,7 @@ def open_services(plan: Plan, env: Mapping[str, str], plan_file: Path, default_s
             open_aws(services, wanted, env)
         except ServiceError as error:
             raise PlanError(str(error)) from None
-    if wanted.in_lambda and wanted.who("jobs") == "aws" and _cleans_up(plan):
-        services.later = _Later(services, env)
-    return Opened(services, plan, tuple(warnings))
+    return warnings
 
 
 class _Later:

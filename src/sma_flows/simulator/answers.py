@@ -14,7 +14,7 @@ from sma_flows.protocol.check import ANSWER_IGNORED, PARAMETERS
 from sma_flows.simulator.desk import LIMIT_MS, RETRY_MS, Desk, sent
 from sma_flows.simulator.lists import end_all, replace_list
 from sma_flows.simulator.messages import Answer, FunctionFails, Over
-from sma_flows.simulator.model import Delivery, Notice, Sent, dumps
+from sma_flows.simulator.model import MASKS, Delivery, Notice, Sent, dumps
 
 TIMED_OUT: Final = "AWS Lambda client operation timed out."
 TOO_MANY_PAIRS: Final = "TransactionAttributesInvalidMapSize"
@@ -22,6 +22,8 @@ _EMPTY: Final = "Actions list is empty."
 _UNREADABLE: Final = "Error while reading actions list."
 _KEY: Final = '"TransactionAttributes"'
 _COLON: Final = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
+_new: Final = tuple.__new__
+_MASK: Final = MASKS[0][0]
 _MEMBERS: Final = frozenset({"SchemaVersion", "Actions", "TransactionAttributes"})
 _value: Final[Callable[[str, int], tuple[Any, int]]] = vars(JSONDecoder())["scan_once"]
 
@@ -124,20 +126,20 @@ def _exhausted(desk: Desk) -> bool:
 
 def pump(desk: Desk) -> None:
     """Send what may be sent, within the number of invocations that a call has (rule 9)."""
-    if desk.queue and not desk.over and not _exhausted(desk):
+    if not desk.over and (desk.invocations < limits.MAX_INVOCATIONS or not _exhausted(desk)):
         desk.pump()
 
 
 def _over(desk: Desk, reason: str) -> None:
     desk.over = True
-    desk.timers = []
+    desk.no_timers()
     desk.queue = desk.delivered = desk.held = ()
     desk.out.append(Over(reason))
 
 
 def _judge(desk: Desk, notice: Notice, body: str) -> None:
     head, attributes, text = _split(body)
-    listed = _list(head, notice.leg)
+    listed = _listed(desk, head, notice.leg)
     message = listed.message or ("" if attributes is None or isinstance(attributes, dict) else _UNREADABLE)
     if message:  # rule 1
         desk.lean(f"answer {message}" if message in KNOWN_FAULTS else "answer Unsupported action")
@@ -237,9 +239,11 @@ def _split(body: str) -> tuple[str, Any, str]:
     start = body.rfind(_KEY)
     if start > 0:
         head = body[:start].rstrip()
-        colon = _COLON.match(body, start + len(_KEY))
-        if head[-1:] == "," and colon is not None:
-            begin = colon.end()
+        begin = start + len(_KEY) + 2
+        if body[begin - 2 : begin] != ": ":
+            colon = _COLON.match(body, begin - 2)
+            begin = colon.end() if colon is not None else 0
+        if begin and head[-1:] == ",":
             try:
                 value, end = _value(body, begin)
             except (ValueError, StopIteration):
@@ -254,6 +258,25 @@ def _split(body: str) -> tuple[str, Any, str]:
             attributes = response["TransactionAttributes"]
             return dumps(response | {"TransactionAttributes": None}), attributes, dumps(attributes)
     return body, None, ""
+
+
+def _listed(desk: Desk, text: str, leg: str) -> _Listed:
+    """An answer without attributes. Calls that are answered alike differ in their CallIds, which are masked here."""
+    ids: dict[str, str] = {"": ""}
+    masked = text
+    for mask, one in zip(MASKS, desk.legs, strict=False):
+        ident = one[1]
+        if ident in masked:
+            shorter = masked.replace(f'"CallId": "{ident}"', f'"CallId": "{mask}"')
+            masked = shorter if shorter is not masked else masked.replace(f'"CallId":"{ident}"', f'"CallId": "{mask}"')
+            ids[mask] = ident
+    message, sent_, warnings = _list(masked, leg)
+    if len(ids) == 1:
+        return _new(_Listed, (message, sent_, warnings))
+    actions = [_new(Sent, (*one[:5], ids.get(one[5], one[5]))) for one in sent_ or ()]
+    if masked.count(_MASK) != sum([one[5] != "" for one in actions]):
+        return _list(text, leg)  # a CallId that names no leg of an action is to be read as it is
+    return _new(_Listed, (message, tuple(actions), warnings))
 
 
 @lru_cache(maxsize=2048)

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from sma_flows.protocol.check import PARAMETERS
 from sma_flows.simulator.messages import Break, CallRecording, Deliver, Gone, Log, Output
 from sma_flows.simulator.model import (
+    MASKS,
     Delivery,
     Leg,
     Listener,
@@ -24,6 +25,7 @@ from sma_flows.simulator.model import (
 )
 from sma_flows.simulator.switches import Switches
 
+_new: Final = tuple.__new__
 RETRY_MS: Final = 5_000
 LIMIT_MS: Final = 20_000
 COLLECTING: Final = ("PlayAudioAndGetDigits", "SpeakAndGetDigits")
@@ -62,7 +64,9 @@ class Desk:
     """
 
     __slots__ = (
+        "_acts",
         "_frame",
+        "alive",
         "attributes",
         "breaks",
         "delivered",
@@ -113,6 +117,8 @@ class Desk:
     out: list[Output]
     now: int
     lean: Callable[[str], object]
+    alive: bool
+    """Somebody is on the line, or waits to be answered."""
 
     def __init__(self, network: Network, lean: Callable[[str], object], now: int = 0) -> None:
         self.world = network.world
@@ -139,7 +145,9 @@ class Desk:
         self.out = []
         self.now = now
         self.lean = lean
+        self.alive = any([leg.status != "Disconnected" for leg in self.legs])  # noqa: C419
         self._frame = ("", "")
+        self._acts = next((one for one in self.timers if one[1] == "action"), None) if self.timers else None
 
     def network(self) -> Network:
         """The value again."""
@@ -176,26 +184,24 @@ class Desk:
     # -- legs ------------------------------------------------------------------------------------------------------
 
     def leg(self, tag: str) -> Leg | None:
-        """The leg with this tag."""
-        for leg in self.legs:
-            if leg.tag == tag:
-                return leg
-        return None
+        """The leg with this tag. LEG-A is always the first, LEG-B the second."""
+        place = 0 if tag == "LEG-A" else 1 if tag == "LEG-B" else 2
+        return self.legs[place] if place < len(self.legs) else None
 
     def put(self, leg: Leg) -> Leg:
-        """Store a leg in the place of the one with its tag. LEG-A is always the first."""
+        """Store a leg in the place of the one with its tag."""
         legs = self.legs
-        self.legs = (leg, *legs[1:]) if leg.tag == "LEG-A" else (*legs[:1], leg)
+        self.keep((leg, *legs[1:]) if leg.tag == "LEG-A" else (*legs[:1], leg))
         return leg
+
+    def keep(self, legs: tuple[Leg, ...]) -> None:
+        """These are the legs now."""
+        self.legs = legs
+        self.alive = any([leg.status != "Disconnected" for leg in legs])  # noqa: C419
 
     def connected(self) -> list[Leg]:
         """The legs on the line."""
         return [leg for leg in self.legs if leg.connected]
-
-    @property
-    def alive(self) -> bool:
-        """Somebody is on the line, or waits to be answered."""
-        return any([not leg.gone for leg in self.legs])  # noqa: C419 - a generator takes longer than the few legs
 
     def answer_leg(self, leg: Leg) -> Leg:
         """The leg becomes Connected (rules 13, 42)."""
@@ -226,16 +232,36 @@ class Desk:
 
     def stop(self) -> None:
         """The running action is no more."""
-        if self.running is not None:
+        running = self.running
+        if running is not None:
             self.running = None
-            self.cancel("action")
-            self.cancel("silence")
+            if self._acts is not None:
+                self.timers.remove(self._acts)
+                self._acts = None
+            if running[2] == "record":
+                self.cancel("silence")
 
     def clear(self) -> None:
         """Nothing of any list is left."""
         self.rest = self.next_list = ()
 
     # -- timers ----------------------------------------------------------------------------------------------------
+
+    def goes_on(self, ms: int) -> None:
+        """The running action goes on for so long; a timer that it has already is no more."""
+        if self._acts is not None:
+            self.timers.remove(self._acts)
+        self._acts = at = (self.now + ms if ms > 0 else self.now, "action", "")
+        insort(self.timers, at)
+
+    def acted(self) -> None:
+        """The timer of the running action has gone off."""
+        self._acts = None
+
+    def no_timers(self) -> None:
+        """Nothing happens by itself any more."""
+        self.timers = []
+        self._acts = None
 
     def timer(self, name: str, ms: int, subject: str = "") -> None:
         """Set a timer, in the place of an earlier one of the same name and subject."""
@@ -293,7 +319,7 @@ class Desk:
     def broken(self, sent: Sent) -> Failed | None:
         """How this action fails, if it was broken (:class:`Break`); the break is used up."""
         for one in self.breaks:
-            if sent.type in one.actions and one.text in sent.params:
+            if sent.type in one.actions and one.text in sent.text:
                 self.breaks = tuple([other for other in self.breaks if other is not one])
                 return Failed(one.error, one.message, one.shape)
         return None
@@ -301,7 +327,8 @@ class Desk:
     def echo(self, sent: Sent, leg: Leg) -> str:
         """What was sent, with what the service adds (rules 8 and 20): JSON text."""
         self.lean("20")
-        added = sent.defaults if sent.data.get("CallId") else f',"CallId":{quote(leg.call_id)}{sent.defaults}'
+        given = sent.call_id or "CallId" in sent.data
+        added = sent.defaults if given else f',"CallId":{quote(leg.call_id)}{sent.defaults}'
         if self.switches.echo_defaults == "more":
             self.lean("20 more")
             known = {"ParticipantTag": leg.tag, **_MORE.get(sent.type, {})}
@@ -309,7 +336,7 @@ class Desk:
             if "Repeat" in sent.defaults:
                 more.pop("Repeat", None)
             added += f",{dumps(more)[1:-1]}" if more else ""
-        text = f"{sent.params[:-1]}{added}" if len(sent.params) > 2 else f"{{{added[1:]}"
+        text = f"{sent.text[:-1]}{added}" if len(sent.params) > 2 else f"{{{added[1:]}"
         return f'{{"Type":"{sent.type}","Parameters":{text}}}}}'
 
     # -- sending ---------------------------------------------------------------------------------------------------
@@ -322,30 +349,25 @@ class Desk:
 
     def pump(self) -> None:
         """Send what may be sent: one at a time, or all at once (switch ``overlap``)."""
+        switches = self.switches
         if self.delivered:
             self.lean("3 overlap")
-        while self.queue and not self.over and (not self.delivered or self.switches.overlap == "parallel"):
-            notice, self.queue = self.queue[0], self.queue[1:]
+        while self.queue and not self.over and (not self.delivered or switches.overlap == "parallel"):
+            notice, *rest = self.queue
+            self.queue = tuple(rest)
             sequence = notice.sequence
             if sequence is None:
-                sequence = self.sequence + 1 if self.numbered else int(self.switches.sequence_start)
-                self.sequence = sequence
-            self.numbered += 1
-            self._send(Delivery(self.numbered, notice, self.event(notice, sequence), sequence))
-
-    def _send(self, delivery: Delivery) -> None:
-        self.invocations += 1
-        number = delivery.number
-        if delivery.attempt == 1:
-            self.delivered = (*self.delivered, delivery)
-            if self.switches.lambda_failure == "retry_once":
+                self.sequence = sequence = self.sequence + 1 if self.numbered else int(switches.sequence_start)
+            self.numbered = number = self.numbered + 1
+            self.invocations += 1
+            body = self.event(notice, sequence)
+            self.delivered = (*self.delivered, _new(Delivery, (number, notice, body, sequence, 1)))
+            if switches.lambda_failure == "retry_once":
                 insort(self.timers, (self.now + RETRY_MS, "retry", str(number)))
             else:
                 insort(self.timers, (self.now + LIMIT_MS, "limit", str(number)))
-        else:
-            self.delivered = (*[one for one in self.delivered if one.number != number], delivery)
-        self.lean(f"event {delivery.notice.type}")
-        self.out.append(Deliver(number, delivery.body, delivery.attempt))
+            self.lean(f"event {notice.type}")
+            self.out.append(Deliver(number, body, 1))
 
     def send_again(self, delivery: Delivery) -> None:
         """The second attempt of an event that was not answered in time (rule 3)."""
@@ -358,7 +380,11 @@ class Desk:
         if self.switches.retry_attributes == "current":
             body = self.event(notice, number)
         self.lean("3 retry")
-        self._send(Delivery(delivery.number, notice, body, number, delivery.attempt + 1))
+        self.lean(f"event {notice.type}")
+        self.invocations += 1
+        again = Delivery(delivery.number, notice, body, number, delivery.attempt + 1)
+        self.delivered = (*[one for one in self.delivered if one is not delivery], again)
+        self.out.append(Deliver(delivery.number, body, again.attempt))
 
     def event(self, notice: Notice, sequence: int) -> str:
         """The event as it is at this moment (contract 1.1 to 1.3), as JSON text."""
@@ -377,15 +403,17 @@ class Desk:
         attributes = ""
         if self.attributes:
             attributes = f'"TransactionAttributes":{self.attributes},'
-        listed = [self._participant(leg, notice) for leg in self.legs if self._listed(leg, notice)]
-        if not listed:
-            listed = [self._participant(leg, notice) for leg in self.legs[:1]]
+        legs, people = self.legs, ""
+        if len(legs) > 1:
+            people = ",".join([self._participant(leg, notice) for leg in legs if self._listed(leg, notice)])
+        if len(legs) == 1 or not people:
+            people = self._participant(legs[0], notice)
         errors = ""
         if notice.error:
             errors = f',"ErrorType":{quote(notice.error)},"ErrorMessage":{quote(notice.message)}'
         return (
             f'{{"SchemaVersion":"1.0","Sequence":{sequence},"InvocationEventType":"{notice.type}"{data}'
-            f"{head}{attributes}{middle}{','.join(listed)}]}}{errors}}}"
+            f"{head}{attributes}{middle}{people}]}}{errors}}}"
         )
 
     def _listed(self, leg: Leg, notice: Notice) -> bool:
@@ -435,7 +463,9 @@ def sent(kind: str, leg: str, given: Mapping[str, Any]) -> tuple[Sent, str]:
         if total is not None and "InBetweenDigitsDurationInMilliseconds" not in data:
             defaults += f',"InBetweenDigitsDurationInMilliseconds":{dumps(total)}'
     warning = f"{kind}: the service ignores {', '.join(sorted(ignored))}" if ignored else ""
-    return Sent(kind, leg, dumps(data), data, defaults), warning
+    params = dumps(data)
+    call_id = str(data.pop("CallId")) if data.get("CallId") in MASKS else ""
+    return Sent(kind, leg, params, data, defaults, call_id), warning
 
 
 _SOURCE: Final = frozenset({"Type", "BucketName", "Key"})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol.events import as_int
 from sma_flows.simulator.desk import COLLECTING, DONE, Desk, Done, Failed, Outcome, bad
@@ -12,59 +14,99 @@ from sma_flows.simulator.messages import Hears
 from sma_flows.simulator.model import Leg, Listener, Notice, Running, Sent, quote
 from sma_flows.simulator.talk import audio_fault, audio_ms, audio_name, recorded, speech_fault, speech_ms
 
-MOST_DIGITS = 128
+MOST_DIGITS: Final = 128
+_new: Final = tuple.__new__
+_SILENCE: Final = {tag: Hears(tag, "silence") for tag in ("LEG-A", "LEG-B")}
 
 
-def number(params: dict[str, Any], name: str, default: int) -> int:
+class Collection(NamedTuple):
+    """What a digit action asks for. *wrong* is the message that its parameters deserve (rule 33)."""
+
+    least: int
+    most: int
+    total_ms: int
+    gap_ms: int
+    attempts: int
+    terminators: str | tuple[str, ...]
+    pattern: re.Pattern[str] | None
+    wrong: str
+
+
+class Registration(NamedTuple):
+    """What ReceiveDigits listens for. *wrong* as above (rule 37)."""
+
+    pattern: re.Pattern[str] | None
+    gap_ms: int
+    flush_ms: int
+    wrong: str
+
+
+def number(params: Mapping[str, Any], name: str, default: int) -> int:
     """A whole number, also written as text; -1 for anything else."""
     value = params.get(name)
-    if type(value) is int:
-        return value
     if value is None:
         return default
     value = as_int(value)
     return -1 if value is None else value
 
 
-@lru_cache(maxsize=512)
-def _compiled(text: str) -> re.Pattern[str] | None:
+def _pattern(text: object) -> re.Pattern[str] | None:
     try:
-        return re.compile(text)
+        return re.compile(text) if isinstance(text, str) else None
     except (re.error, RecursionError, OverflowError):
         return None
 
 
-def _pattern(text: object) -> re.Pattern[str] | None:
-    return _compiled(text) if isinstance(text, str) else None
+@lru_cache(maxsize=1024)
+def collection(params: str) -> Collection:
+    """The parameters of a digit action, read once for all calls that are asked the same."""
+    given = json.loads(params)
+    least, most = number(given, "MinNumberOfDigits", 0), number(given, "MaxNumberOfDigits", MOST_DIGITS)
+    total = number(given, "RepeatDurationInMilliseconds", 0)
+    gap, attempts = number(given, "InBetweenDigitsDurationInMilliseconds", total), number(given, "Repeat", 1)
+    regex = given.get("InputDigitsRegex")
+    pattern = _pattern(regex)
+    wrong = ""
+    if not 0 <= least <= most <= MOST_DIGITS:
+        wrong = "MaxNumberOfDigits"
+    elif total < 1:
+        wrong = "RepeatDurationInMilliseconds"
+    elif gap < 1:
+        wrong = "InBetweenDigitsDurationInMilliseconds"
+    elif attempts < 1:
+        wrong = "Repeat"
+    elif regex is not None and pattern is None:
+        wrong = "InputDigitsRegex"
+    keys = given.get("TerminatorDigits") or "#"
+    terminators = tuple(map(str, keys)) if isinstance(keys, list) else str(keys)
+    message = f"The {wrong} parameter is invalid." if wrong else ""
+    return Collection(least, most, total, gap, attempts, terminators, pattern, message)
+
+
+@lru_cache(maxsize=1024)
+def registration(params: str) -> Registration:
+    """The parameters of ReceiveDigits, read once for all calls that register the same."""
+    given = json.loads(params)
+    gap = number(given, "InBetweenDigitsDurationInMilliseconds", 0)
+    flush = number(given, "FlushDigitsDurationInMilliseconds", 0)
+    pattern = _pattern(given.get("InputDigitsRegex") or None)
+    wrong = "InputDigitsRegex" if pattern is None else ""
+    if not wrong and (gap < 1 or flush <= gap):
+        wrong = "FlushDigitsDurationInMilliseconds"
+    return Registration(pattern, gap, flush, f"The {wrong} parameter is invalid." if wrong else "")
 
 
 def collect(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rule 33, then the main prompt as attempt 1."""
-    params = sent.data
-    fault = _collect_fault(params)
-    if fault is not None:
+    wrong = collection(sent.params).wrong
+    if wrong:
         desk.lean("33")
-        return fault
-    fault = _prompt_fault(desk, sent.type, params)
+        return bad(wrong)
+    fault = _prompt_fault(desk, sent.type, sent.data)
     if fault is not None:
         return fault
     desk.running = Running(sent, leg.tag, "prompt")
     _prompt(desk, desk.running, failure=False)
-    return None
-
-
-def _collect_fault(params: dict[str, Any]) -> Failed | None:
-    if not 0 <= number(params, "MinNumberOfDigits", 0) <= number(params, "MaxNumberOfDigits", MOST_DIGITS) <= 128:
-        return bad("The MaxNumberOfDigits parameter is invalid.")
-    if number(params, "RepeatDurationInMilliseconds", 0) < 1:
-        return bad("The RepeatDurationInMilliseconds parameter is invalid.")
-    if number(params, "InBetweenDigitsDurationInMilliseconds", 1) < 1:
-        return bad("The InBetweenDigitsDurationInMilliseconds parameter is invalid.")
-    if number(params, "Repeat", 1) < 1:
-        return bad("The Repeat parameter is invalid.")
-    regex = params.get("InputDigitsRegex")
-    if regex is not None and _pattern(regex) is None:
-        return bad("The InputDigitsRegex parameter is invalid.")
     return None
 
 
@@ -85,27 +127,27 @@ def _prompt(desk: Desk, running: Running, *, failure: bool) -> None:
         source = params["FailureAudioSource" if failure else "AudioSource"]
         desk.out.append(Hears(running.leg, "audio", audio_name(source)))
         ms = audio_ms(desk, source)
-    desk.timer("action", ms)
+    desk.goes_on(ms)
 
 
 def collect_timer(desk: Desk, running: Running) -> Outcome:
     """A prompt has ended, or the time for keys is up (rules 30-32)."""
     action, leg, phase, digits, attempt, dropped = running
-    params = action.data
+    asks = collection(action.params)
     if phase == "prompt":
-        desk.running = Running(action, leg, "collect", digits, attempt, dropped)
-        desk.out.append(Hears(leg, "silence"))
-        desk.timer("action", number(params, "RepeatDurationInMilliseconds", 1))
+        desk.running = _new(Running, (action, leg, "collect", digits, attempt, dropped))
+        desk.out.append(_SILENCE[leg])
+        desk.goes_on(asks.total_ms)
         return None
     if phase == "failure":
-        if attempt < number(params, "Repeat", 1):
+        if attempt < asks.attempts:
             desk.running = again = Running(action, leg, "prompt", "", attempt + 1, dropped)
             _prompt(desk, again, failure=False)
             return None
         desk.lean("31 error")
         return Failed(desk.switches.digits_error, "No valid digits were received.")
     desk.lean("30" if digits else "32")
-    return _evaluate(desk, running)
+    return _evaluate(desk, running, asks)
 
 
 def collect_key(desk: Desk, running: Running, key: str) -> Outcome:
@@ -114,31 +156,27 @@ def collect_key(desk: Desk, running: Running, key: str) -> Outcome:
     if phase == "failure":
         desk.lean("31 keys")
         return None
-    params = action.data
+    asks = collection(action.params)
     if phase == "prompt":
         desk.lean("29")
-        desk.out.append(Hears(leg, "silence"))
-    if key in (params.get("TerminatorDigits") or "#"):
+        desk.out.append(_SILENCE[leg])
+    if key in asks.terminators:
         desk.lean("30")
         desk.lean("30 terminator")
-        return _evaluate(desk, running)
+        return _evaluate(desk, running, asks)
     digits += key
-    running = desk.running = Running(action, leg, "collect", digits, attempt, dropped)
-    if len(digits) >= number(params, "MaxNumberOfDigits", MOST_DIGITS):
+    running = desk.running = _new(Running, (action, leg, "collect", digits, attempt, dropped))
+    if len(digits) >= asks.most:
         desk.lean("30")
-        return _evaluate(desk, running)
-    gap = params.get("InBetweenDigitsDurationInMilliseconds")
-    name = "RepeatDurationInMilliseconds" if gap is None else "InBetweenDigitsDurationInMilliseconds"
-    desk.timer("action", number(params, name, 1))
+        return _evaluate(desk, running, asks)
+    desk.goes_on(asks.gap_ms)
     return None
 
 
-def _evaluate(desk: Desk, running: Running) -> Outcome:
+def _evaluate(desk: Desk, running: Running, asks: Collection) -> Outcome:
     action, leg, _, digits, attempt, dropped = running
-    params = action.data
-    regex = params.get("InputDigitsRegex")
-    if len(digits) >= number(params, "MinNumberOfDigits", 0):  # rule 30
-        pattern = _pattern(regex) if regex is not None else None
+    if len(digits) >= asks.least:  # rule 30
+        pattern = asks.pattern
         found = pattern is None or pattern.search(digits)
         if found and pattern is not None and not pattern.fullmatch(digits):
             desk.lean("30 regex")
@@ -154,15 +192,10 @@ def _evaluate(desk: Desk, running: Running) -> Outcome:
 
 def listen(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """ReceiveDigits: rules 34 and 37."""
-    params = sent.data
-    between = number(params, "InBetweenDigitsDurationInMilliseconds", 0)
-    flush = number(params, "FlushDigitsDurationInMilliseconds", 0)
-    if not params.get("InputDigitsRegex") or _pattern(params["InputDigitsRegex"]) is None:
+    wrong = registration(sent.params).wrong
+    if wrong:
         desk.lean("37")
-        return bad("The InputDigitsRegex parameter is invalid.")
-    if between < 1 or flush <= between:
-        desk.lean("37")
-        return bad("The FlushDigitsDurationInMilliseconds parameter is invalid.")
+        return bad(wrong)
     tag, others = leg.tag, desk.listeners
     desk.lean("34")
     if others:
@@ -191,10 +224,10 @@ def listener_key(desk: Desk, tag: str, key: str) -> None:
         desk.lean("71")
     if listener.reported:
         desk.lean("35 once")
-    params = listener.action.data
+    wants = registration(listener.action.params)
     if not listener.buffer:
-        desk.timer("flush", number(params, "FlushDigitsDurationInMilliseconds", 1), tag)
-    desk.timer("gap", number(params, "InBetweenDigitsDurationInMilliseconds", 1), tag)
+        desk.timer("flush", wants.flush_ms, tag)
+    desk.timer("gap", wants.gap_ms, tag)
     _store(desk, Listener(tag, listener.action, listener.buffer + key, listener.reported))
 
 
@@ -208,7 +241,7 @@ def listener_timer(desk: Desk, name: str, tag: str) -> None:
     leg = desk.leg(tag)
     if listener is None or leg is None or not listener.buffer:
         return
-    pattern = _pattern(listener.action.data["InputDigitsRegex"])
+    pattern = registration(listener.action.params).pattern
     if name == "gap":
         if pattern is None or not pattern.search(listener.buffer):
             return

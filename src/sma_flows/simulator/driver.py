@@ -9,6 +9,7 @@ import heapq
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 from sma_flows.simulator.bot_line import BotLine, Utterance
@@ -197,19 +198,23 @@ class Phone:
 
     def _advance(self, event: Input) -> None:
         """Let something happen, and everything that comes of it at once: a loop, because a call may go in circles."""
-        todo = [event]
-        while todo:
-            self._feed(todo.pop())
-            if self._desk.out:
-                todo += reversed(self._outputs())
+        self._follow([event])
 
-    def _feed(self, event: Input) -> None:
-        desk, around = self._desk, self._around
-        if around is None:
-            self._network = None
-            feed(desk, event)
-            return
-        before = self.network
+    def _follow(self, events: list[Input]) -> None:
+        todo = events if len(events) < 2 else events[::-1]
+        while todo:
+            if self._around is None:
+                self._network = None
+                feed(self._desk, todo.pop())
+            else:
+                self._shared(self._around, todo.pop())
+            if self._desk.out:
+                answers = self._outputs()
+                if answers:
+                    todo += answers if len(answers) == 1 else reversed(answers)
+
+    def _shared(self, around: Around, event: Input) -> None:
+        desk, before = self._desk, self.network
         desk.world = around.world(before, event)
         self._network = None
         try:
@@ -224,15 +229,18 @@ class Phone:
         around, now, note = self._around, self.now_ms, self.transcript.append
         answers: list[Input] = []
         for output in outputs:
-            if type(output) is Deliver:
-                note(_new(Entry, (now, "output", output, output.number, "")))
+            kind = type(output)
+            if kind is Deliver:
+                note(_new(Entry, (now, "output", output, output[0], "")))  # type: ignore[index]
                 if around is None or not around.takes(output):
-                    given = self._given(output, self.ask, output)
-                    if self._delay_ms is None or not self._on_its_way(output, given):
+                    given = self._given(output, self.ask, output)  # type: ignore[arg-type]
+                    if self._delay_ms is None or not self._on_its_way(output, given):  # type: ignore[arg-type]
                         answers.append(given)
                 continue
             note(_new(Entry, (now, "output", output, 0, "")))
-            if type(output) in _REACTED if around is None else not around.takes(output):
+            if kind is Hears and output[1] != "bot" and around is None:  # type: ignore[index]
+                continue
+            if kind in _REACTED if around is None else not around.takes(output):
                 self._react(output)
         return answers
 
@@ -257,7 +265,7 @@ class Phone:
         number, _, attempt = deliver
         try:
             said = answer(*event)
-            given = Answer(number, said, attempt) if self._text else answer_of(number, said, attempt)
+            given = _new(Answer, (number, said, attempt)) if self._text else answer_of(number, said, attempt)
         except Exception as error:  # noqa: BLE001 - whatever the function raises is a function error to the service
             self._note("response", error, number)
             return FunctionFails(number, f"{type(error).__name__}: {error}", attempt)
@@ -363,8 +371,7 @@ class Phone:
             self._network = None
             elapse(desk, at - desk.now)
             if desk.out:
-                for answer in self._outputs():
-                    self._advance(answer)
+                self._follow(self._outputs())
         while self._due and self._due[0][0] <= self.now_ms:
             due = heapq.heappop(self._due)
             if not self._fits(due):
@@ -416,12 +423,14 @@ class Phone:
 
     def wait(self, ms: int) -> None:
         """Let *ms* of virtual time pass, or less if the call is over."""
-        end = self.now_ms + ms
-        while not self._desk.over and (at := self._next()) is not None and at <= end:
-            self._step(at)
-        if not self._desk.over and end > self.now_ms:  # nothing happens until then
+        desk, end = self._desk, self.now_ms + ms
+        if self._due or (desk.timers and desk.timers[0][0] <= end):
+            while not self._desk.over and (at := self._next()) is not None and at <= end:
+                self._step(at)
+            desk = self._desk
+        if not desk.over and end > self.now_ms:  # nothing happens until then
             self._network = None
-            self.now_ms = self._desk.now = end
+            self.now_ms = desk.now = end
 
     def until(self, test: Callable[[Entry], bool], limit_ms: int = 600_000) -> bool:
         """Let time pass until a new transcript entry fits; False when the call ends or rests, or at the limit."""
@@ -458,16 +467,29 @@ class Phone:
 
     def press(self, keys: str, leg: str = "LEG-A", gap_ms: int = 300) -> None:
         """Press keys with *gap_ms* between them; the rest is not pressed when the call ends."""
+        alone = self._around is None and self.bot.now is None
         for place, key in enumerate(keys):
+            desk = self._desk
             if place:
-                self.wait(gap_ms)
-            if self._desk.over:
+                at = self.now_ms + gap_ms
+                if self._due or (desk.timers and desk.timers[0][0] <= at):
+                    self.wait(gap_ms)
+                    desk = self._desk
+                else:
+                    self.now_ms = desk.now = at
+            if desk.over:
                 return
-            event = Key(key, leg)
-            self._note("input", event)
-            if self.bot.now is not None:
-                self._to_bot(event)
-            self._advance(event)
+            event = _key(key, leg)
+            self.transcript.append(_new(Entry, (self.now_ms, "input", event, 0, "")))
+            if not alone:
+                if self.bot.now is not None:
+                    self._to_bot(event)
+                self._advance(event)
+                continue
+            self._network = None
+            feed(desk, event)
+            if desk.out:
+                self._follow(self._outputs())
 
     def say(self, words: str) -> None:
         """The caller says something to the bot, and waits until it was heard.
@@ -549,6 +571,7 @@ _DEFAULT: Final = Switches()
 _WORLD: Final = World()
 _REACTED: Final = frozenset({Dials, Hears, Stored, CallRecording})
 _new: Final = tuple.__new__
+_key: Final = lru_cache(maxsize=256)(Key)
 
 
 def play(answer: AnswerFunction, script: Iterable[Input | int], **options: Any) -> Phone:

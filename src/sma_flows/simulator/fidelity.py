@@ -37,6 +37,7 @@ GROUPS: Final[Mapping[str, str]] = {
     "answer": "Outcomes: what is wrong with an answer",
     "hangup": "Outcomes: how legs end",
     "request": "Requests of an application",
+    "browser": "Browsers in meetings",
 }
 """The parts of the ledger with their titles."""
 

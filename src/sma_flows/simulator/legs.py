@@ -32,7 +32,7 @@ def new_leg(desk: Desk, to: str, from_: str, status: str, headers: dict[str, str
     desk.others += 1
     ident = f"bbbbbbbb-0000-{desk.world.line}-{desk.others:012d}"
     started = str(desk.world.started_ms + 1000 * desk.others)
-    return desk.put(Leg("LEG-B", ident, to, from_, "Outbound", started, status, tuple(headers.items())))
+    return desk.put(Leg.new("LEG-B", ident, to, from_, "Outbound", started, status, tuple(headers.items())))
 
 
 def bridge(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
@@ -55,7 +55,7 @@ def bridge(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     desk.out.append(Dials("LEG-B", to, params["CallerIdNumber"]))
     desk.out.append(Hears(leg.tag, "ringback", audio_name(ringback)))
     desk.running = Running(sent, leg.tag, "ring")
-    desk.timer("action", 1000 * (as_int(params.get("CallTimeoutSeconds")) or 30))
+    desk.goes_on(1000 * (as_int(params.get("CallTimeoutSeconds")) or 30))
     return None
 
 
@@ -92,7 +92,8 @@ def _bridge_fault(desk: Desk, params: dict[str, Any], leg: Leg) -> Failed | None
 
 def drop_ringing(desk: Desk) -> None:
     """Nobody answered: there is no LEG-B (rule 43)."""
-    desk.legs = tuple(leg for leg in desk.legs if leg.status != "ringing" or leg.tag == "LEG-A")
+    if len(desk.legs) > 1:
+        desk.keep(tuple([leg for leg in desk.legs if leg.status != "ringing" or leg.tag == "LEG-A"]))
 
 
 def bridge_callee(desk: Desk, callee: Callee) -> Outcome:
@@ -140,7 +141,7 @@ def join(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
         return bad("JoinToken parameter value is invalid.")
     if desk.world.join_ms:
         desk.running = Running(sent, leg.tag, "join")
-        desk.timer("action", desk.world.join_ms)
+        desk.goes_on(desk.world.join_ms)
         return None
     return joined(desk, sent)
 

@@ -45,7 +45,9 @@ START: Final[Mapping[str, Callable[[Desk, Sent, Leg], Outcome]]] = {
 
 def run(desk: Desk) -> None:
     """Go on with the list as far as that goes without waiting (rules 16-18)."""
-    while (desk.rest or desk.next_list) and not (desk.over or desk.running or desk.holding) and desk.alive:
+    while (desk.rest or desk.next_list) and desk.alive:
+        if desk.running is not None or desk.over or ((desk.queue or desk.delivered) and desk.holding):
+            return
         if not desk.rest:
             desk.rest, desk.next_list = desk.next_list, ()
         sent, desk.rest = desk.rest[0], desk.rest[1:]
@@ -90,7 +92,7 @@ def _begin(desk: Desk, sent: Sent) -> None:
 
 def _target(desk: Desk, sent: Sent) -> Leg | None:
     """Rule 16: CallId if known, else the tag, else the leg of the event."""
-    call_id = sent.data.get("CallId")
+    call_id = sent.call_id or sent.data.get("CallId")
     if call_id:
         for leg in desk.legs:
             if leg.call_id == call_id:
@@ -262,6 +264,6 @@ def end_all(desk: Desk, code: int, *, tell: bool = True) -> None:
         desk.gone(leg, code, "service")
     desk.joined = ""
     desk.listeners = desk.queue = desk.delivered = desk.held = ()
-    desk.timers = []
+    desk.no_timers()
     if tell and staying:
         desk.tell_hangup(staying[0], code)

@@ -7,7 +7,7 @@ same order give the same ids, and those of the stand-in in SQLite.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -112,6 +112,15 @@ class Meetings:
         self._dropped: list[str] = []
         self._own: set[str] = set()
         self._made_here: set[str] = set()
+        self._watching: list[Callable[[str], None]] = []
+
+    def watch(self, told: Callable[[str], None]) -> Callable[[], None]:
+        """*told* gets the id of a meeting whenever somebody has come or gone, or it has ended. Gives what stops it.
+
+        It is called in the middle of what happens, so it must only take note.
+        """
+        self._watching.append(told)
+        return lambda: self._watching.remove(told)
 
     # -- meetings --------------------------------------------------------------------------------------------------
 
@@ -261,8 +270,8 @@ class Meetings:
         """
         gone = self.attendee(meeting, attendee, now_ms)
         place = self.get(meeting, now_ms)
-        self._disconnect(place, gone, now_ms, thrown_out=True)
         del place.attendees[gone.id]
+        self._disconnect(place, gone, now_ms, thrown_out=True)
 
     def grant(self, meeting: str, attendee: str, capabilities: Mapping[str, str], now_ms: int) -> Attendee:
         """Change what an attendee may do.
@@ -326,7 +335,13 @@ class Meetings:
             raise RefusedError("BadRequestException", "JoinToken parameter value is invalid.")
         place, attendee = seat
         attendee.connection, place.empty_since_ms = connection, None
+        self._changed(place)
         return attendee
+
+    def connection(self, meeting: str, token: str, now_ms: int) -> str | None:
+        """Who is in the meeting with this token; empty: nobody; None: the token is no good."""
+        seat = self._seat(meeting, token, now_ms)
+        return seat[1].connection if seat is not None else None
 
     def leave(self, meeting: str, token: str, connection: str, now_ms: int) -> None:
         """*connection* has left. It was not in with this token: nothing."""
@@ -367,6 +382,7 @@ class Meetings:
         attendee.connection = ""
         if not any(each.connection for each in place.attendees.values()):
             place.empty_since_ms = now_ms
+        self._changed(place)
 
     def _end_what_is_over(self, now_ms: int) -> None:
         for meeting in [each for each in self._meetings.values() if each.ends_ms <= now_ms]:
@@ -375,6 +391,11 @@ class Meetings:
     def _end(self, meeting: Meeting) -> None:
         del self._meetings[meeting.id.lower()], self._by_token[meeting.token]
         self._dropped += [each.connection for each in meeting.attendees.values() if each.connection]
+        self._changed(meeting)
+
+    def _changed(self, meeting: Meeting) -> None:
+        for told in tuple(self._watching):
+            told(meeting.id)
 
 
 def _not_reserved(name: str, value: str) -> None:

@@ -21,10 +21,18 @@ except ImportError:  # pragma: no cover - an interpreter without it
     c_make_encoder = None
 
 SPEECH_MS_PER_CHARACTER = 60
+MASKS: Final = ("\x7fA", "\x7fB")
+"""What stands for the CallIds of the legs while the text of an answer is looked up (:mod:`.answers`): ASCII, so that
+the text stays as small as it is."""
+
+MASKED: Final = '"CallId":"\x7f'
+"""How the parameters name a leg by its mask, up to its letter."""
+
 CONSUMED: Final = ("x-chime-join-token", "x-chime-meeting-id")
 """SIP headers that the service takes for itself and does not show (contract 1.3)."""
 
 _join = "".join
+_new = tuple.__new__
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -98,11 +106,11 @@ def frame(transaction: str, account: str, region: str, rule: str, key: str, appl
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     """A participant. ``status`` is "" (not answered), ``ringing`` (invisible to the function), Connected, Disconnected.
 
-    ``recording`` is "", ``on``, ``paused`` or ``stopped``.
+    ``recording`` is "", ``on``, ``paused`` or ``stopped``. ``texts`` are the beginning of the participant as JSON and
+    its SIP headers as a member behind a comma. Make one with :meth:`new`.
     """
 
     tag: str
@@ -111,22 +119,23 @@ class Leg:
     from_: str
     direction: str
     started: str
-    status: str = ""
-    headers: Pairs = ()
-    recording: str = ""
-    texts: tuple[str, str] = field(default=("", ""), repr=False, compare=False)
-    """The beginning of the participant as JSON, and its SIP headers as a member behind a comma: made by itself."""
+    status: str
+    headers: Pairs
+    recording: str
+    texts: tuple[str, str]
 
-    def __post_init__(self) -> None:
-        if self.texts[0]:
-            return
-        shown = {name: value for name, value in self.headers if name.lower() not in CONSUMED}
+    @classmethod
+    def new(
+        cls, tag: str, call_id: str, to: str, from_: str, direction: str, started: str, status: str, headers: Pairs
+    ) -> Leg:
+        """A leg that begins."""
+        shown = {name: value for name, value in headers if name.lower() not in CONSUMED}
         texts = (
-            f'{{"CallId":{quote(self.call_id)},"ParticipantTag":"{self.tag}","To":{quote(self.to)},'
-            f'"From":{quote(self.from_)},"Direction":"{self.direction}","StartTimeInMilliseconds":"{self.started}"',
+            f'{{"CallId":{quote(call_id)},"ParticipantTag":"{tag}","To":{quote(to)},"From":{quote(from_)},'
+            f'"Direction":"{direction}","StartTimeInMilliseconds":"{started}"',
             f',"SipHeaders":{dumps(shown)}' if shown else "",
         )
-        object.__setattr__(self, "texts", texts)
+        return cls(tag, call_id, to, from_, direction, started, status, headers, "", texts)
 
     @property
     def connected(self) -> bool:
@@ -140,48 +149,53 @@ class Leg:
 
     def having(self, status: str, recording: str) -> Leg:
         """The same leg later."""
-        return Leg(
-            self.tag,
-            self.call_id,
-            self.to,
-            self.from_,
-            self.direction,
-            self.started,
-            status,
-            self.headers,
-            recording,
-            self.texts,
-        )
+        return _new(Leg, (*self[:6], status, self.headers, recording, self.texts))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sent:
+class Sent(NamedTuple):
     """One action of an answer; ``leg`` is the tag of the leg whose event was answered. Counts by its text.
 
-    ``params`` and ``data`` are its parameters, as text and as an object, without those that the service does not know
-    (rule 8). ``data`` is shared by everybody who has this value: never to be changed. ``defaults`` is what the service
-    adds to the echo, as JSON text that begins with a comma (rule 20).
+    ``text`` and ``data`` are its parameters, as JSON text and as an object, without those that the service does not
+    know (rule 8). ``call_id`` is the leg's, when it is one of this call: ``data`` lacks it and ``params`` has a mask
+    in its place, because both are shared by everybody who sent the same: never to be changed. ``defaults`` is what the
+    service adds to the echo, as JSON text that begins with a comma (rule 20).
     """
 
     type: str
     leg: str
     params: str
-    data: dict[str, Any] = field(repr=False)
-    defaults: str = field(default="", repr=False)
+    data: dict[str, Any]
+    defaults: str = ""
+    call_id: str = ""
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
         if not isinstance(other, Sent):
             return NotImplemented
-        return self.params == other.params and self.type == other.type and self.leg == other.leg
+        return self.type == other.type and self.leg == other.leg and self.text == other.text
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     def __hash__(self) -> int:
-        return hash((self.type, self.leg, self.params))
+        return hash((self.type, self.leg, self.text))
+
+    def __repr__(self) -> str:
+        return f"Sent({self.type!r}, {self.leg!r}, {self.text})"
+
+    @property
+    def text(self) -> str:
+        """The parameters as JSON text."""
+        if not self.call_id:
+            return self.params
+        at = self.params.index(MASKED)
+        behind = at + len(MASKED) + 2  # the mask's letter and the quote
+        return f'{self.params[:at]}"CallId":"{self.call_id}"{self.params[behind:]}'
 
     def parameters(self) -> dict[str, Any]:
         """The parameters, a fresh object."""
-        loaded: dict[str, Any] = json.loads(self.params)
+        loaded: dict[str, Any] = json.loads(self.text)
         return loaded
 
 

@@ -59,9 +59,10 @@ def feed(desk: Desk, event: Input) -> None:
     Raises:
         ValueError: as :func:`advance`; the desk is then as it was.
     """
-    idle = desk.idle
+    idle = desk.running is None and desk.idle
     _TAKE[type(event)](desk, event)
-    _work(desk, idle)
+    if desk.running is None or desk.queue or desk.rest:
+        _work(desk, idle)
 
 
 def elapse(desk: Desk, ms: int) -> None:
@@ -161,7 +162,7 @@ def _elapse(desk: Desk, event: Elapse) -> None:
 
 def _leg(desk: Desk, tag: str) -> Leg:
     leg = desk.leg(tag)
-    if leg is None or leg.gone or leg.status == "ringing":
+    if leg is None or leg.status in ("Disconnected", "ringing"):
         raise ValueError(f"{tag} is not on the line")
     return leg
 
@@ -174,9 +175,8 @@ def _open(desk: Desk, call: InboundCall | OutboundCall) -> None:
     direction = "Outbound" if desk.outbound else "Inbound"
     status = "ringing" if desk.outbound else ""
     ident = f"aaaaaaaa-0000-{desk.world.line}-000000000001"
-    desk.put(
-        Leg("LEG-A", ident, call.to, call.from_, direction, str(desk.world.started_ms), status, headers=call.headers)
-    )
+    started = str(desk.world.started_ms)
+    desk.put(Leg.new("LEG-A", ident, call.to, call.from_, direction, started, status, call.headers))
     desk.lean("15" if desk.outbound else "10")
     if isinstance(call, InboundCall):
         desk.tell(Notice("NEW_INBOUND_CALL", "LEG-A"))
@@ -232,6 +232,7 @@ def _update(desk: Desk, update: Update) -> None:
 
 def _action(desk: Desk, _subject: str) -> None:
     """The running action has had its time."""
+    desk.acted()
     running = desk.running
     if running is None:
         return

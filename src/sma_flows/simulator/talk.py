@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 from xml.parsers.expat import ExpatError, ParserCreate
@@ -14,8 +13,7 @@ from sma_flows.simulator.desk import Desk, Done, Failed, Outcome, bad
 from sma_flows.simulator.messages import Hears, Stored
 from sma_flows.simulator.model import SPEECH_MS_PER_CHARACTER, Leg, Running, Sent, dumps, quote
 
-_TEXT_ONLY: Final = frozenset({"Text", "CallId", "ParticipantTag"})
-_SPEECH: Final[Mapping[str, tuple[str, ...]]] = {"Engine": ("standard", "neural"), "TextType": ("text", "ssml")}
+_new: Final = tuple.__new__
 _KEYS: Final = tuple("0123456789*#")
 _RECORDING: Final = {
     "DurationInSeconds": (1, 10**9),
@@ -33,22 +31,23 @@ def speech_fault(desk: Desk, speech: object) -> Failed | None:
     """Rule 27, and the errors of Polly that the world asks for."""
     given = speech if isinstance(speech, dict) else {}
     text = given.get("Text")
-    if not isinstance(text, str) or not text:
+    if not isinstance(text, str) or not 0 < len(text) <= limits.MAX_TEXT:
         desk.lean("27")
-        return Failed("MissingRequiredActionParameter", "Text is a required parameter.")
-    if len(text) > limits.MAX_TEXT:
-        desk.lean("27")
-        return Failed("MissingRequiredActionParameter", "Text is limited to 1,000 characters")
+        long = isinstance(text, str) and text
+        message = "Text is limited to 1,000 characters" if long else "Text is a required parameter."
+        return Failed("MissingRequiredActionParameter", message)
     if desk.world.speech_error:
         return Failed(desk.world.speech_error, "System error while running action")
-    if not given.keys() <= _TEXT_ONLY:
-        for name, known in _SPEECH.items():
-            if given.get(name) is not None and given[name] not in known:
-                desk.lean("27 voice")
-                return bad(f"The {name} parameter is invalid.")
-        if given.get("TextType") == "ssml" and not _well_formed(text):
-            desk.lean("27 ssml")
-            return bad("The Text parameter is invalid: it is not well-formed SSML.")
+    kind, engine = given.get("TextType"), given.get("Engine")
+    if kind not in (None, "text", "ssml"):
+        desk.lean("27 voice")
+        return bad("The TextType parameter is invalid.")
+    if engine not in (None, "standard", "neural"):
+        desk.lean("27 voice")
+        return bad("The Engine parameter is invalid.")
+    if kind == "ssml" and not _well_formed(text):
+        desk.lean("27 ssml")
+        return bad("The Text parameter is invalid: it is not well-formed SSML.")
     return None
 
 
@@ -94,7 +93,7 @@ def speak(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     if fault is not None:
         return fault
     desk.lean("26")
-    desk.out.append(Hears(leg.tag, "speech", params["Text"]))
+    desk.out.append(_new(Hears, (leg.tag, "speech", params["Text"])))
     return _for(desk, sent, leg, "speak", speech_ms(params["Text"], desk.world.ms_per_character))
 
 
@@ -133,7 +132,7 @@ def pause(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
 
 def _for(desk: Desk, sent: Sent, leg: Leg, phase: str, ms: int) -> Outcome:
     desk.running = Running(sent, leg.tag, phase)
-    desk.timer("action", ms)
+    desk.goes_on(ms)
     return None
 
 
@@ -158,7 +157,7 @@ def record(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     desk.running = Running(sent, leg.tag, "record")
     seconds, silence = as_int(params.get("DurationInSeconds")), as_int(params.get("SilenceDurationInSeconds"))
     if seconds:
-        desk.timer("action", seconds * 1000)
+        desk.goes_on(seconds * 1000)
     else:
         desk.lean("39 endless")
     if silence:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from sma_flows.testing.compared import Leak
     from sma_flows.testing.coverage import Coverage, FlowCoverage
     from sma_flows.testing.faults import Cell, Matrix, fault_matrix
     from sma_flows.testing.fuzz import Fuzzed, fuzz_flow, fuzz_flows
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from sma_flows.testing.reproduce import Reproduction
     from sma_flows.testing.script import CallScript, CallsFile, load_calls, read_calls
     from sma_flows.testing.session import Session
+    from sma_flows.testing.sinks import SINKS, Sinks
     from sma_flows.testing.strategies import fuzz_call, trials
     from sma_flows.testing.targets import Turn
+    from sma_flows.testing.twins import Twins, twin_call, twin_flow, twin_moves
     from sma_flows.testing.world import UnplayableError
 
 __all__ = [
     "INVARIANTS",
+    "SINKS",
     "SUFFIXES",
     "CallFailedError",
     "CallScript",
@@ -37,6 +41,7 @@ __all__ = [
     "Fuzzed",
     "Invariant",
     "Lab",
+    "Leak",
     "Line",
     "Listen",
     "Matrix",
@@ -47,8 +52,10 @@ __all__ = [
     "Session",
     "Setting",
     "Silence",
+    "Sinks",
     "Trial",
     "Turn",
+    "Twins",
     "UnplayableError",
     "Violation",
     "Wait",
@@ -61,6 +68,9 @@ __all__ = [
     "play_call",
     "read_calls",
     "trials",
+    "twin_call",
+    "twin_flow",
+    "twin_moves",
 ]
 
 SUFFIXES: Final = (".calls.yaml", ".calls.yml")
@@ -68,6 +78,7 @@ SUFFIXES: Final = (".calls.yaml", ".calls.yml")
 
 _HOMES: Final = {
     "INVARIANTS": "invariants",
+    "SINKS": "sinks",
     "CallFailedError": "play",
     "CallScript": "script",
     "Caller": "line",
@@ -79,6 +90,7 @@ _HOMES: Final = {
     "Fuzzed": "fuzz",
     "Invariant": "invariants",
     "Lab": "lab",
+    "Leak": "compared",
     "Line": "line",
     "Listen": "moves",
     "Matrix": "faults",
@@ -89,8 +101,10 @@ _HOMES: Final = {
     "Session": "session",
     "Setting": "lab",
     "Silence": "moves",
+    "Sinks": "sinks",
     "Trial": "lab",
     "Turn": "targets",
+    "Twins": "twins",
     "UnplayableError": "world",
     "Violation": "invariants",
     "Wait": "moves",
@@ -103,6 +117,9 @@ _HOMES: Final = {
     "play_call": "play",
     "read_calls": "script",
     "trials": "strategies",
+    "twin_call": "twins",
+    "twin_flow": "twins",
+    "twin_moves": "twins",
 }
 
 

@@ -45,6 +45,12 @@ NOT_ASKED: Final = ("InvalidDigitsReceived", "InputTimeLimitExceeded", "CallNotA
 """Failures that are people's doing: silence, wrong keys, nobody at home."""
 
 
+NOTHING: Final = '{"SchemaVersion": "1.0"}'
+
+FIRST: Final = ("NEW_INBOUND_CALL", "NEW_OUTBOUND_CALL", "CALL_ANSWERED")
+"""Events that begin something: the service may not have heard the answer to them (rule R4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """An invariant that did not hold: its name, what was seen, when (ms), and the transcript of the call."""
@@ -268,7 +274,9 @@ def repeats_alike(call: Watch) -> Iterator[str]:
 
 def repeats_change_nothing(call: Watch) -> Iterator[str]:
     """An event that comes again after its answer was taken is answered with nothing (a first event: with the same)."""
-    if call.after is None or call.after.response in ('{"SchemaVersion": "1.0"}', call.turn.response):
+    if call.after is None or call.after.response == NOTHING:
+        return
+    if call.turn.kind in FIRST and call.after.response == call.turn.response:
         return
     saved = callstate.load(call.reply["TransactionAttributes"])
     if saved is not None and "s" not in saved.flags:  # a Sequence that lies tells nobody what is a repetition
@@ -302,6 +310,27 @@ def cleaned_up_once(call: Watch) -> Iterator[str]:
     missing = wanted - {name for name, _ in asked}
     if missing:
         yield f"the call is over, and clean-up never asked for {', '.join(sorted(missing))}"
+
+
+def attendees_deleted(call: Watch) -> Iterator[str]:
+    """Whoever was made for a meeting is deleted when the call is over, if the service has taken the answer with it."""
+    if call.world is None or call.session is None or not call.session.phone.over or call.faulty:
+        return
+    made = {ask.token: reply.values for ask, reply in call.world.asked if ask.port == "meetings.attend"}
+    left = {ask.args[1] for ask, _ in call.world.asked if ask.port == "meetings.leave"}
+    for place, turn in enumerate(call.turns):
+        for ask in turn.asks:
+            attendee = made.get(ask.token, {}).get("attendee")
+            if attendee is not None and attendee not in left and _taken(turn, call.turns[place + 1 :]):
+                yield f"the attendee who was made in {ask.call.state} is still in the meeting's list"
+
+
+def _taken(turn: Turn, later: Iterable[Turn]) -> bool:
+    """Whether a later event shows the saved call of an answer."""
+    saved = json.loads(turn.response).get("TransactionAttributes")
+    return bool(saved) and any(
+        json.loads(one.event)["CallDetails"].get("TransactionAttributes") == saved for one in later
+    )
 
 
 def invocations_bounded(call: Watch) -> Iterator[str]:
@@ -415,6 +444,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     Invariant(never_silent, at_end=True),
     Invariant(not_dropped, at_end=True),
     Invariant(cleaned_up_once, at_end=True),
+    Invariant(attendees_deleted, at_end=True),
     Invariant(legs_released, at_end=True),
 )
 """What holds in every call. Those that are judged with every answer come first."""

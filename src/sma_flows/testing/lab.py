@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sma_flows.plan import FlowPlan
 from sma_flows.runtime.ask import Ask
+from sma_flows.runtime.program import Schedule
 from sma_flows.simulator.messages import (
     BotResult,
     Break,
@@ -25,6 +26,7 @@ from sma_flows.simulator.messages import (
     Update,
 )
 from sma_flows.simulator.switches import Switches
+from sma_flows.testing.hidden import Disguising, disguised_pairs, taken_by, undisguised
 from sma_flows.testing.invariants import Violation, Watch
 from sma_flows.testing.moves import Faulty, Function, Listen, Move, Press, Silence, Wait, make
 from sma_flows.testing.script import CALLER, OWN_NUMBER, SOME_DAY
@@ -98,12 +100,24 @@ class Lab:
         return Setting(from_=OWN_NUMBER, to=CALLER, inputs=tuple((name, str(value)) for name, value in inputs.items()))
 
     @contextmanager
-    def call(self, setting: Setting, answers: Answers, *, repeat: bool = True) -> Iterator[Trial]:
-        """A call that has just begun. With *repeat* every event is given to the flow twice, and must get the same."""
-        spec = replace(self._spec, stubs=_Every(answers), at=setting.at, watched=self.watched)
+    def call(
+        self,
+        setting: Setting,
+        answers: Answers,
+        *,
+        repeat: bool = True,
+        store: str = "memory",
+        prepare: Callable[[Trial], object] = lambda _trial: None,
+    ) -> Iterator[Trial]:
+        """A call that has just begun. With *repeat* every event is given to the flow twice, and must get the same.
+
+        *store* is that of a :class:`~sma_flows.testing.world.WorldSpec`; *prepare* is told before the call begins.
+        """
+        spec = replace(self._spec, stubs=_Every(answers), at=setting.at, watched=self.watched, store=store)
         world = spec.open(self._program)
         try:
             trial = Trial(self, setting, world, repeat=repeat)
+            prepare(trial)
             trial.begin()
             yield trial
         finally:
@@ -132,6 +146,12 @@ class Lab:
         return self._spec.values
 
     @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """The opening hours of the flow, by name."""
+        flow = self._program.current(self.name)
+        return flow.schedules if flow is not None else {}
+
+    @property
     def numbers(self) -> list[str]:
         """The numbers of the account, as far as the flow's environment names them."""
         return [value for value in self.values.values() if value.startswith("+")]
@@ -141,7 +161,8 @@ class Trial:
     """One call that is tried out: ``session`` is the call, ``watch`` judges it.
 
     ``moves`` are those that were made, ``times`` when (virtual ms; the last ended at ``ended_ms``), ``given`` what
-    hooks and ports answered, by name and in the order of the effects.
+    hooks and ports answered, by name and in the order of the effects. ``disguise`` is that of a
+    :class:`~sma_flows.testing.play.Player`: what is hidden passes through it.
     """
 
     def __init__(self, lab: Lab, setting: Setting, world: World, *, repeat: bool = True) -> None:
@@ -151,6 +172,7 @@ class Trial:
         self.moves: list[Move] = []
         self.times: list[int] = []
         self.ended_ms = 0
+        self.disguise: Disguising = undisguised
         self.watch = Watch(lab.target(world), lab.flow, world, repeat=repeat)
         self._faulty = Faulty(self.watch)
         self.session = self.watch.session = Session(
@@ -167,7 +189,9 @@ class Trial:
         if setting.inputs is None:
             self.session.phone.dial_in(setting.from_, setting.to, dict(setting.headers))
         else:
-            self.session.phone.dial_out(OutboundCall(setting.to, setting.from_, setting.inputs, setting.headers))
+            inputs = disguised_pairs(dict(setting.inputs), self.lab.flow.get("vars", {}), self.disguise)
+            call = OutboundCall(setting.to, setting.from_, tuple(inputs.items()), setting.headers)
+            self.session.phone.dial_out(call)
         self._look()
 
     def make(self, move: Move) -> bool:
@@ -180,7 +204,7 @@ class Trial:
             made = True
         else:
             self._tell(move)
-            made = make(self.session, move)
+            made = make(self.session, self._disguised(move))
             if not made:
                 self.session.lines.pop()
         if made:
@@ -189,25 +213,41 @@ class Trial:
         self._look()
         return made
 
+    def _disguised(self, move: Move) -> Move:
+        match move:
+            case Press() if secrecy := self.session.asks_for:
+                return replace(move, keys=self.disguise(move.keys, secrecy))
+            case Update():
+                given = disguised_pairs(dict(move.arguments), taken_by(self.lab.flow), self.disguise)
+                return replace(move, arguments=tuple(given.items()))
+        return move
+
     def pass_until(self, here: Callable[[Trial], bool], most: int) -> bool:
         """Let time pass, from timer to timer (at most so many), until *here* holds; False: it never does.
 
-        In ``moves`` that is a :class:`~sma_flows.testing.moves.Wait`.
+        In ``moves`` that is a :class:`~sma_flows.testing.moves.Wait`, or one before each move that *here* makes.
         """
-        begin, session = self.session.phone.now_ms, self.session
+        since, known, session = self.session.phone.now_ms, len(self.moves), self.session
         for _ in range(most):
-            if here(self):
+            there = here(self)
+            if len(self.moves) > known:
+                made_at = self.times[known]
+                self._waited(known, since, made_at)
+                since, known = made_at, len(self.moves)
+            if there:
                 break
             if self.watch.found or not session.tick():
                 return False
             self._look()
         else:
             return False
-        passed = session.phone.now_ms - begin
-        if passed:
-            self.moves.append(Wait(passed))
-            self.times.append(begin)
+        self._waited(len(self.moves), since, session.phone.now_ms)
         return True
+
+    def _waited(self, place: int, since: int, until: int) -> None:
+        if until > since:
+            self.moves.insert(place, Wait(until - since))
+            self.times.insert(place, since)
 
     def _tell(self, move: Move) -> None:
         self.session.note(f"> {told(move)}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sma_flows.errors import ServiceError
 from sma_flows.protocol.ids import digest
@@ -107,11 +106,16 @@ class SimulatedMeetings:
         if known is not None:
             self._do(lambda now: self._meetings.delete(known, now))
 
+    def show(self, meeting: str, timeout_s: float) -> Mapping[str, Any]:  # noqa: ARG002
+        """The meeting without any addresses."""
+        made = self._do(lambda now: self._meetings.get(meeting, now))
+        return {"MeetingId": made.id, "ExternalMeetingId": made.external, "MediaRegion": made.region}
+
 
 def with_meetings(services: LocalServices, meetings: SimulatedMeetings) -> LocalServices:
     """The services of a flow with these meetings, unless it needs none or has them elsewhere (AWS)."""
     if isinstance(services.ports.meetings, LocalMeetings):
-        services.ports = replace(services.ports, meetings=meetings)
+        services.ports = services.ports._replace(meetings=meetings)
     return services
 
 

@@ -18,6 +18,7 @@ from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.wav import NotPlayableError, read_header
 from sma_flows.testing.fresh import Fresh
 from sma_flows.testing.heard import difference
+from sma_flows.testing.hidden import Disguising, disguised, disguised_pairs, hides, in_words, undisguised
 from sma_flows.testing.meetings import SimulatedMeetings, with_meetings
 from sma_flows.testing.script import ANSWERED, CallScript, Step, shown
 from sma_flows.testing.script_parties import beside
@@ -136,7 +137,8 @@ class Player:
     """Plays a call step by step: :meth:`start`, :meth:`do` for each step, :meth:`end`; or :meth:`play` for all of it.
 
     ``world`` is None where the function's hooks and clock are its own. Steps that are not in the script may be done
-    too: whoever holds the telephone decides.
+    too: whoever holds the telephone decides. ``disguise`` says what is typed or sent in the place of what is
+    hidden (:mod:`sma_flows.testing.twins`).
     """
 
     def __init__(
@@ -152,10 +154,13 @@ class Player:
         self.flow = spec.flow
         self.world = world
         self.at: Step | None = None
+        self.disguise: Disguising = undisguised
         self.free = False
+        self._told = ""
         self.left_out: list[str] = []
         self.parties = by_value(script.parties, spec.values, "parties")
         self.storage = Storage(Path(script.span.file).parent, spec.root, into=recordings)
+        self.meetings = _meetings(world) if world is not None and isinstance(target, InProcess) else None
         numbers = (script.to, script.from_, *spec.values.values())
         self.session = Session(
             target,
@@ -166,7 +171,7 @@ class Player:
             parties=self.parties,
             bots=by_value(script.bots, spec.values, "bots"),
             storage=self.storage,
-            meetings=_meetings(world) if world is not None and isinstance(target, InProcess) else None,
+            meetings=self.meetings,
             on_turn=on_turn,
         )
         self.phone = self.session.phone
@@ -192,12 +197,17 @@ class Player:
             CallFailedError: the step does not fit.
         """
         self.at = step
+        self._told = in_words(
+            step, self.session, hidden=hides(self.session.plan)
+        )  # nobody knows yet what will be asked
         self._check()
         if step.kind in CALLER_STEPS:
             if not self.free:
                 self.rest(by_hand=step.kind == "callee" and step.value != "hangs_up")
             self.session.heard.clear()
-            self.session.note(f"> {step}")
+            step = self.at = disguised(step, self.session, self.disguise)
+            self._told = in_words(step, self.session, hidden=bool(self.session.asks_for))
+            self.session.note(f"> {self._told}")
         self.free = step.kind in ("wait", "speak")
         try:
             _STEPS[step.kind](self, step.value)
@@ -244,11 +254,16 @@ class Player:
             self._fail("stuck: nobody is asked anything, no timer runs, and the call is not over")
 
     def _fail(self, why: str) -> None:
+        raise self.failure(why)
+
+    def failure(self, why: str) -> CallFailedError:
+        """What is raised when the step that is done now fails: for reports."""
         step = self.at
         span = step.span if step else self.script.span
+        told = self._told if step else self.script.name
         first = why.partition("\n")[0]
-        lines = [*self.session.lines, f"{'>>>':>10}  {step or self.script.name}: {first}"]
-        raise CallFailedError(f"{span.file}:{span.line}", str(step or self.script.name), why, lines)
+        lines = [*self.session.lines, f"{'>>>':>10}  {told}: {first}"]
+        return CallFailedError(f"{span.file}:{span.line}", told, why, lines)
 
     # ---- begin and end ---------------------------------------------------------------------------------------------
 
@@ -259,7 +274,8 @@ class Player:
             self.phone.dial_in(script.from_, script.to, dict(script.headers))
             return
         given = {"flow": self.flow, **script.inputs}  # which outbound flow is meant: `dial` sends it, too
-        arguments = tuple((name, _text(value)) for name, value in given.items())
+        texts = {name: _text(value) for name, value in given.items()}
+        arguments = tuple(disguised_pairs(texts, self.session.plan.get("vars", {}), self.disguise).items())
         call = OutboundCall(script.to, script.from_, arguments, tuple(script.headers.items()))
         said = script.answer is not None or party_of(self.parties, script.to) is None
         self.phone.dial_out(call, _answering(script.answer) if said else None)
@@ -486,8 +502,11 @@ class Player:
     def _variables(self, wanted: Mapping[str, Any]) -> None:
         for name, value in wanted.items():
             got = _text(self.session.variables.get(name))
-            if got != shown(value):
-                self._fail(f"the variable {name} is {got}, not {shown(value)}")
+            if got == shown(value):
+                continue
+            if self.session.plan.get("vars", {}).get(name, {}).get("secrecy"):
+                self._fail(f"the variable {name}, which is hidden, has another value")
+            self._fail(f"the variable {name} is {got}, not {shown(value)}")
 
 
 def _meetings(world: World) -> Meetings:

@@ -12,6 +12,7 @@ import heapq
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import count
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -23,6 +24,7 @@ from sma_flows.runtime.ask import Ask
 from sma_flows.simulator.messages import BotResult, Break, Callee, HangUp, MeetingEnds, Talk, Update
 from sma_flows.testing.lab import Lab, Setting, Trial, some_value, usual
 from sma_flows.testing.moves import Listen, Move, Press, Silence
+from sma_flows.testing.script import SOME_DAY
 from sma_flows.testing.session import QUESTIONS
 from sma_flows.testing.strategies import TIMES
 
@@ -185,7 +187,7 @@ class _Search:
             text = trial.session.phone.network.attributes
             saved = callstate.load(json.loads(text)) if text else None
             counters = dict(saved.counters) if saved is not None else {}
-            over = trial.session.phone.over
+            over = trial.session.phone.over and not chooser.pending  # it may go on otherwise after another reply
             return _End(fresh, known or over, chooser.pending, (after.state, after.base), counters)
 
     def _note(self, trial: Trial, first: int) -> None:
@@ -251,18 +253,35 @@ class _Chooser:
         return options[0] if not self._left and self.pick(options) is None else self.pick(options)
 
 
+def _times(lab: Lab) -> list[datetime]:
+    """Some times, and one in each period of the flow's schedules that they do not hit."""
+    times, found = list(TIMES), set[tuple[str, str]]()
+    for at in (*TIMES, *(SOME_DAY + timedelta(hours=hour) for hour in range(7 * 24))):
+        periods = {(name, schedule.period(at)) for name, schedule in lab.schedules.items()} - found
+        found |= periods
+        if periods and at not in times:
+            times.append(at)
+    return times
+
+
 class _Words:
-    """Texts that the flow compares something with: worth being said, typed, or given by a hook."""
+    """Texts that the flow compares something with: worth being said, typed, or given by a hook.
+
+    ``times`` are worth being called at.
+    """
 
     def __init__(self, lab: Lab) -> None:
         flow = lab.flow
         found: dict[str, None] = {}
         self.headers: list[str] = []
         self._values = lab.values
+        self.times = _times(lab)
         for state in flow["states"].values():
             if state["do"] == "choose":
                 found |= dict.fromkeys(state["next"] if "value" in state else ())
                 found |= dict.fromkeys(self._literals(state.get("cases", ())))
+            if state["do"] == "send_digits":  # a text that is sent as keys has to be some
+                found["12#"] = None
         for update in flow.get("updates") or ():
             found |= dict.fromkeys(self._literals(update.get("when") or ()))
         found |= dict.fromkeys(self._literals((flow.get("policy") or {}).get("allow") or ()))
@@ -317,14 +336,14 @@ def _number(start: str) -> str:
 
 def _setting(lab: Lab, chooser: _Chooser, words: _Words) -> Setting:
     setting = lab.setting()
-    setting = replace(setting, at=chooser.of(list(TIMES)))
+    setting = replace(setting, at=chooser.of(words.times))
     if words.headers:
         values = [(), *((name, word) for name in words.headers for word in words.texts or ["yes"])]
         header = chooser.of(values)
         setting = replace(setting, headers=(header,) if header else ())
     if setting.inputs is None:
         return replace(setting, from_=chooser.of([setting.from_, *words.numbers]))
-    kinds = lab.flow["vars"]
+    kinds = lab.flow.get("vars", {})
     inputs = tuple((name, written(chooser.of(words.of(kinds[name])))) for name, _ in setting.inputs)
     return replace(setting, inputs=inputs)
 
@@ -362,6 +381,8 @@ def _options(trial: Trial, words: _Words, *, failing: bool) -> Iterator[Move]:
         meanwhile: list[Move] = (
             [*(Press(key) for key in background(trial)), *updates(trial, words)] if session.running else []
         )
+        if failing and session.running in _LASTING:
+            meanwhile.append(Break((session.running,), running=True))
         yield Silence() if meanwhile else Listen()
         yield from meanwhile
     elif running in QUESTIONS:
@@ -392,6 +413,9 @@ def _options(trial: Trial, words: _Words, *, failing: bool) -> Iterator[Move]:
             Break((kind,)) for kind in _instant(trial) if not any(kind in one.actions for one in network.breaks)
         )
 
+
+_LASTING: Final = ("Speak", "PlayAudio", "Pause")
+"""What nobody waits for, and can break off."""
 
 _INSTANT: Final = {
     "join_meeting": "JoinChimeMeeting",

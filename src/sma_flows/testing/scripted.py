@@ -68,6 +68,14 @@ class CallClock(SystemClock):
         self.slept += seconds
 
 
+Function = Callable[[], object]
+"""A hook's function or a scripted reply, ready to be run."""
+
+
+def _only(_ask: Ask, function: Function) -> object:
+    return function()
+
+
 def _at_once(_seconds: float, function: Callable[[], ServiceReply]) -> ServiceReply:
     """What is scripted takes no time of ours, and is not stopped."""
     return function()
@@ -79,7 +87,8 @@ class World:
 
     ``ran`` counts how often each hook did its work, ``runs`` how often it did for each effect token (decision 16).
     ``stubs`` are replies by hook as in a calls file, or functions that are given the ask and give such a reply.
-    ``watch`` fills with what walks come by, if the world was made to be watched.
+    ``watch`` fills with what walks come by, if the world was made to be watched. ``between`` stands between hooks and
+    whoever asks: it is given the ask and the function, and returns or raises what counts as the function's.
     """
 
     program: Program
@@ -97,6 +106,7 @@ class World:
     later: list[tuple[int, Mapping[str, str]]] = field(default_factory=list)
     spent_ms: int = 0
     watch: list[Visit] = field(default_factory=list)
+    between: Callable[[Ask, Function], object] = _only
 
     def seen(self) -> dict[str, Any]:
         """What stubs and counters know of the call so far, to be taken over elsewhere with :meth:`see`."""
@@ -168,14 +178,14 @@ class World:
         return turn.after_ms <= allowed
 
     def _counted(self, ask: Ask) -> Callable[..., object]:
-        inner = self.services.functions.get((ask.revision, ask.name))
-        inner = getattr(inner, "__wrapped__", inner)
+        known = self.services.functions.get((ask.revision, ask.name))
+        inner = getattr(known, "__wrapped__", known)
 
         def run(call: Call, *args: object) -> object:
             self._count(ask)
             if inner is None:
                 raise PlanError(f"the hook '{ask.name}' is missing")
-            return inner(call, *args)
+            return self.between(ask, lambda: inner(call, *args))
 
         run.__wrapped__ = inner  # type: ignore[attr-defined]
         return run
@@ -185,6 +195,9 @@ class World:
 
         def run(_call: Call, *_args: object) -> object:
             self._count(ask)
+            return self.between(ask, reply)
+
+        def reply() -> Reply:
             turn = self._turn(ask, ask.name)
             if not self._spend(ask, turn) or turn.fails:
                 raise PlanError("the call script says so")

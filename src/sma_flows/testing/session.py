@@ -56,7 +56,7 @@ class Session:
     without keys and secrets; ``variables`` are the flow's, by full name, as the last event left them; ``trail`` is what
     the call came by in its flow, where that is watched; ``unreachable`` says that there is nobody who answers. *at* is
     the wall clock when the call begins; *storage* holds the audio files; *meetings* are those that the flow's services
-    know.
+    know. ``plan`` is the flow's.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Session:
         self.secrets: set[str] = set()
         self.trail = Trail()
         self.unreachable: TargetError | None = None
-        self._plan = plan
+        self.plan = plan
         self._ear = ear_of(plan)
         self._read = 0
         self._spoke = False
@@ -102,7 +102,7 @@ class Session:
 
     def _seated(self, meetings: Meetings | None) -> Attending | None:
         """What the line needs to know of meetings: nothing where the flow never joins one."""
-        if meetings is None or not any(state.get("do") == "join_meeting" for state in self._plan["states"].values()):
+        if meetings is None or not any(state.get("do") == "join_meeting" for state in self.plan["states"].values()):
             return None
         return _Seated(meetings, self)
 
@@ -149,14 +149,14 @@ class Session:
         if prompt:
             fault = replace(fault, text=self._telling(prompt))
             running = self.phone.network.running
-            now = running is not None and running.action.type in fault.actions and fault.text in running.action.params
+            now = running is not None and running.action.type in fault.actions and fault.text in running.action.text
             fault = replace(fault, running=now)
         self.phone.send(fault)
 
     def _telling(self, prompt: str) -> str:
         """What an action that says a prompt holds, as JSON text: its longest piece without variables, or its file."""
-        by_locale = self._plan["prompts"][prompt]
-        catalogues = self._plan.get("catalogues", {})
+        by_locale = self.plan["prompts"][prompt]
+        catalogues = self.plan.get("catalogues", {})
         prefix = prompt[: prompt.rfind("/") + 1]
         locale = self.variables.get("call.locale") or catalogues.get(prefix, {}).get("default")
         entry = (by_locale.get(locale) or next(iter(by_locale.values())))[0]
@@ -224,6 +224,14 @@ class Session:
         return network.idle and not network.joined and not network.listeners and not self.phone.over
 
     @property
+    def asks_for(self) -> str:
+        """How hidden an answer must be that is asked for now: ``secret``, ``masked`` or empty. Keys are that answer."""
+        state = self.plan["states"].get(self.turns[-1].after.state, {}) if self.turns else {}
+        if state.get("do") != "gather":
+            return ""
+        return str(self.plan.get("vars", {}).get(state.get("var"), {}).get("secrecy", ""))
+
+    @property
     def running(self) -> str:
         """The action that is going on; empty when there is none."""
         running = self.phone.network.running
@@ -257,7 +265,7 @@ class Session:
         running = self.phone.network.running
         if running is not None and running.attempt > 1 and self.turns:  # the service repeats the question by itself
             state = self.turns[-1].after.state
-            if self._plan["states"].get(state, {}).get("do") in ("gather", "menu"):
+            if self.plan["states"].get(state, {}).get("do") in ("gather", "menu"):
                 self.trail.attempt(state, running.attempt)
         fresh: list[Heard] = []
         for entry in entries:
@@ -268,7 +276,8 @@ class Session:
             if entry.kind != "output" or not isinstance(entry.value, Hears) or entry.value.leg != "LEG-A":
                 continue
             sound = entry.value
-            new = self._ear.sound(sound.what, sound.text, self.variables, welcome_of(self.actions()))
+            welcome = welcome_of(self.actions()) if sound.what == "bot" else []
+            new = self._ear.sound(sound.what, sound.text, self.variables, welcome)
             fresh += new
             for each in new:
                 self.note(f"hears {each.told}", entry.at_ms)

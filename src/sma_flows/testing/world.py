@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -129,7 +129,7 @@ def _without_stubbed(plan: Plan, stubs: Mapping[str, Any]) -> Plan:
             for hook, spec in flow.get("hooks", {}).items()
         }
         revisions[name] = {**flow, "hooks": hooks}
-    return replace(plan, revisions=revisions)
+    return plan._replace(revisions=revisions)
 
 
 def _local_values(path: Path) -> dict[str, str]:

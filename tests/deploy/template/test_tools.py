@@ -13,7 +13,7 @@ import pytest
 
 from sma_flows.compiler import compile_paths
 from sma_flows.deploy import permissions as p
-from sma_flows.deploy.package import build_function, build_resources, digest_of
+from sma_flows.deploy.package import build_function, build_resources, build_web, digest_of
 from sma_flows.deploy.template import read_template
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -59,7 +59,7 @@ def test_sam_finds_nothing() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_sam_builds_both_functions_as_the_command_does(tmp_path: Path) -> None:
+def test_sam_builds_all_functions_as_the_command_does(tmp_path: Path) -> None:
     done = run("sam", "build", "--template", "template.yaml", "--build-dir", str(tmp_path / "sam"))
     assert done.returncode == 0, done.stdout + done.stderr
     plan = compile_paths([ROOT / "flows"]).plan
@@ -67,6 +67,7 @@ def test_sam_builds_both_functions_as_the_command_does(tmp_path: Path) -> None:
     wanted = {
         "CallFunction": build_function(plan, ROOT / "flows", tmp_path / "calls"),
         "VoiceFunction": build_resources(tmp_path / "resources"),
+        "WebFunction": build_web(plan, tmp_path / "web"),
     }
     for name, built in wanted.items():
         assert digest_of(tmp_path / "sam" / name) == built.digest, name

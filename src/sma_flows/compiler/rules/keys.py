@@ -10,9 +10,12 @@ from sma_flows.compiler.resolved import ResolvedFlow, ResolvedState
 from sma_flows.compiler.rules.base import flow_rule
 from sma_flows.flow.diagnostics import Diagnostic, report
 from sma_flows.flow.nodes import Scalar, Span
-from sma_flows.flow.states import GatherState, MenuState, _Listening
+from sma_flows.flow.states import GatherState, MenuState, WaitState, _Listening
 
 _DIGITS = "0123456789"
+
+SHORTEST_GAP = 100
+"""Least `key_gap` in milliseconds (rules/limits.py)."""
 
 
 def _conflicts(keys: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -50,6 +53,26 @@ def prefix_keys(flow: ResolvedFlow) -> Iterator[Diagnostic]:
                 related=[(first, "the shorter key")],
                 severity="note" if gap else None,
             )
+
+
+@flow_rule
+def deaf_wait(flow: ResolvedFlow) -> Iterator[Diagnostic]:
+    """A `wait` that is over before the service tells of a key (contract 4.8, the time between digits)."""
+    for state in flow.states.values():
+        model = state.model
+        if not isinstance(model, WaitState) or not model.keys or model.wait > model.key_gap:
+            continue
+        shorter = max(SHORTEST_GAP, model.wait // 4)
+        said = "key_gap" in model.model_fields_set
+        yield report(
+            "SF322",
+            flow.document.span((*state.path, "keys"), key=True),
+            f"no key can be heard in '{state.name}'",
+            label=f"a key is told of {model.key_gap} ms after it was pressed, the wait is over after {model.wait} ms",
+            help=(f"write `key_gap: {shorter}ms`, or " if shorter < model.wait else "")
+            + f"wait longer than {model.key_gap}ms: keys of the last {model.key_gap} ms are lost",
+            related=[(flow.span(*state.path, "key_gap"), "the time after a key")] if said else [],
+        )
 
 
 @flow_rule

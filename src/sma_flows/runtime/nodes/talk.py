@@ -96,7 +96,7 @@ class Question(Node):
         super().__init__(name, state, flow)
         self.times: int = state.get("times", 0)
         self.encoding: str = state.get("encoding", "runtime")
-        self.terminators: tuple[str, ...] = tuple(state.get("terminators", ()))
+        self.terminators: str = "".join(state.get("terminators", ()))
         self.accept = re.compile(state["regex"])
         self.no_input = state.get("no_input")
         self.no_match = state.get("no_match")
@@ -134,7 +134,7 @@ class Question(Node):
         # One millisecond more on every second answer: a late copy of the report to the question before is told from
         # the report to this one by its echo (decision 9; docs/decisions/0006).
         odd = frame.call.n & 1
-        actions = self.before(frame) if attempt == 0 else []
+        actions = self.before(frame) if self.pre and attempt == 0 else []
         leg = frame.leg("A")
         if self.constant:
             key = (locale, attempt, words is None, odd)
@@ -197,7 +197,7 @@ class Question(Node):
         """Digits arrived: take them, or count a wrong entry."""
         digits = frame.event.digits
         if self.terminators:  # not part of the digits, and stripped where the service should send it (D14)
-            digits = digits.rstrip("".join(self.terminators))
+            digits = digits.rstrip(self.terminators)
         if self.accept.fullmatch(digits):
             frame.counters.pop(self.attempts, None)
             return self.accepted(frame, digits)

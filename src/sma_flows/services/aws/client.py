@@ -68,13 +68,17 @@ FAULTS: Final = frozenset(
 class AwsError(ServiceError):
     """AWS did not do it.
 
-    ``code`` is its error code or the kind of an exception; ``item`` what a failed condition met, where that is told.
+    ``code`` is its error code or the kind of an exception; ``item`` what a failed condition met, where that is told;
+    ``certain``: no attempt can have had an effect.
     """
 
-    def __init__(self, operation: str, code: str, item: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, operation: str, code: str, item: Mapping[str, Any] | None = None, *, certain: bool = False
+    ) -> None:
         super().__init__(f"{operation}: {code}")
         self.code = code
         self.item = item
+        self.certain = certain
 
 
 class _Remaining(Timeout):
@@ -124,7 +128,7 @@ class Api:
         """
         clock = self.clock
         until = clock.monotonic() + timeout_s
-        code = "no time left"
+        code, certain = "no time left", True
         for attempt in range(1, attempts + 1):
             left = until - clock.monotonic()
             if left < LEAST_S:
@@ -143,14 +147,16 @@ class Api:
                     if attempt < attempts and until - clock.monotonic() > wait + LEAST_S:
                         clock.sleep(wait)
                 elif code not in FAULTS and status < 500:
-                    raise AwsError(operation, code, answer.get("Item")) from None
+                    raise AwsError(operation, code, answer.get("Item"), certain=certain) from None
+                else:
+                    certain = False
             except ParamValidationError:
-                raise AwsError(operation, "ParamValidationError") from None
+                raise AwsError(operation, "ParamValidationError", certain=certain) from None
             except BotoCoreError as error:
-                code = type(error).__name__
+                code, certain = type(error).__name__, False
             except Exception as error:  # noqa: BLE001 - an answer that botocore cannot read: any exception at all
                 raise AwsError(operation, type(error).__name__) from None
-        raise AwsError(operation, code)
+        raise AwsError(operation, code, certain=certain)
 
     def _once(self, operation: str, seconds: float, values: Mapping[str, Any]) -> dict[str, Any]:
         setattr(self.meter, self.purpose, getattr(self.meter, self.purpose) + 1)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.errors import ServiceError
 from sma_flows.runtime.ask import same_text
-from sma_flows.services.aws.table import KEY, RefusedError, Table
+from sma_flows.services.aws.table import EXPIRES, KEY, RefusedError, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,10 +105,14 @@ class DynamoDirectory:
         row = {FIELD + name: value for name, value in values.items()}
         self._store.put(_secret(table, digest), {**row, "sf_digest": digest}, timeout_s)
 
-    def claim(self, table: str, key: str, values: Mapping[str, Any], token: str, timeout_s: float) -> bool:
-        """Write the row under *key* if there is none. True for the token that wrote it."""
+    def claim(
+        self, table: str, key: str, values: Mapping[str, Any], token: str, timeout_s: float, expires: int = 0
+    ) -> bool:
+        """Write the row under *key* if there is none. True for the token that wrote it. Your own tables keep it."""
         where, item_key, prefix = self._place(table, key)
         row = {prefix + name: value for name, value in values.items()}
+        if expires and prefix:
+            row[EXPIRES] = expires
         try:
             where.put(item_key, {**row, "sf_owner": token}, timeout_s, "attribute_not_exists(#key)")
         except RefusedError as refused:

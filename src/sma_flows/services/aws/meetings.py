@@ -20,7 +20,7 @@ from sma_flows.services.aws.client import AwsError, text_at
 from sma_flows.services.ports import Attendee
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sma_flows.services.aws.client import Api
     from sma_flows.services.ports import Directory
@@ -115,11 +115,12 @@ class AwsMeetings:
         fresh = bool(before)  # nobody has used a token that is made of a meeting which has just been found dead
         for _ in range(GENERATIONS):
             meeting = self._create(name, before, region or self._api.region, until)
-            if meeting and meeting != before and (fresh or self._alive(meeting, until)):
-                if self._names is not None:
+            if meeting and meeting != before:
+                if self._names is not None:  # first of all, so that it can be closed whatever happens next
                     left = until - self._api.clock.monotonic()
                     self._names.put(NAMES, name, {"meeting": meeting}, f"open.{meeting}", now, left)
-                return meeting
+                if fresh or self._alive(meeting, until):
+                    return meeting
             before, fresh = meeting or f"{before}+", False
         raise ServiceError("create_meeting gave only meetings that have ended")
 
@@ -156,9 +157,23 @@ class AwsMeetings:
         if meeting:
             self._api.call("delete_meeting", until - self._api.clock.monotonic(), gone=GONE, MeetingId=meeting)
 
+    def show(self, meeting: str, timeout_s: float) -> Mapping[str, Any]:
+        """The meeting as GetMeeting shows it: with the addresses that a client connects to."""
+        found = self._api.call("get_meeting", timeout_s, MeetingId=meeting).get("Meeting")
+        if not isinstance(found, dict) or not text_at(found, "MeetingId"):
+            raise ServiceError("get_meeting gave no meeting")
+        return found
+
     def _alive(self, meeting: str, until: float) -> bool:
-        left = until - self._api.clock.monotonic()
-        return bool(text_at(self._api.call("get_meeting", left, gone=GONE, MeetingId=meeting), "Meeting", "MeetingId"))
+        try:
+            found = self._api.call("get_meeting", until - self._api.clock.monotonic(), MeetingId=meeting)
+        except AwsError as error:
+            if error.code == GONE:
+                return False
+            raise
+        if not text_at(found, "Meeting", "MeetingId"):  # an answer like that is no reason to make another one
+            raise ServiceError("get_meeting gave no meeting")
+        return True
 
     def _known(self, name: str, until: float) -> str:
         if self._names is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sma_flows.services.aws.client import Aws
@@ -44,7 +43,7 @@ def _open_store(services: LocalServices, wanted: Wanted, aws: Aws, env: Mapping[
         from sma_flows.services.aws.directory import DynamoDirectory
 
         directory = DynamoDirectory(aws.api("dynamodb"), wanted.table, digests)
-    services.ports = replace(services.ports, directory=directory)
+    services.ports = services.ports._replace(directory=directory)
     services.limits = services.memo = None  # those of the stand-ins' file are not ours
     if wanted.keeps("limits"):
         from sma_flows.services.aws.limits import DynamoLimits
@@ -70,11 +69,11 @@ def _open_services(services: LocalServices, wanted: Wanted, aws: Aws, names: Dir
     if "meetings" in used:
         from sma_flows.services.aws.meetings import AwsMeetings
 
-        services.ports = replace(services.ports, meetings=AwsMeetings(aws.api("chime-sdk-meetings"), names))
+        services.ports = services.ports._replace(meetings=AwsMeetings(aws.api("chime-sdk-meetings"), names))
     if "calls" in used:
         from sma_flows.services.aws.calls import AwsCalls
 
-        services.ports = replace(services.ports, calls=AwsCalls(aws.api("chime-sdk-voice")))
+        services.ports = services.ports._replace(calls=AwsCalls(aws.api("chime-sdk-voice")))
     if "channel" in used:
         from sma_flows.services.aws.channel import AwsChannel
 
@@ -82,7 +81,7 @@ def _open_services(services: LocalServices, wanted: Wanted, aws: Aws, names: Dir
         for need in wanted.of_aws:
             if need.what == "channel" and wanted.value(need, "channel"):
                 channel.prepare(wanted.value(need, "channel"))
-        services.ports = replace(services.ports, channel=channel)
+        services.ports = services.ports._replace(channel=channel)
     if "queue" in used:
         from sma_flows.services.aws.queue import AwsQueue
 
@@ -90,17 +89,17 @@ def _open_services(services: LocalServices, wanted: Wanted, aws: Aws, names: Dir
         for need in wanted.of_aws:
             if need.what == "queue" and wanted.value(need, "queue"):
                 queue.prepare(wanted.value(need, "queue"))
-        services.ports = replace(services.ports, queue=queue)
+        services.ports = services.ports._replace(queue=queue)
     if used & {"stream", "capture"}:
         from sma_flows.services.aws.media import AwsCapture, AwsStream
 
         pipelines, meetings = aws.api("chime-sdk-media-pipelines"), aws.api("chime-sdk-meetings")
         if "stream" in used:
-            services.ports = replace(services.ports, stream=AwsStream(pipelines, meetings))
+            services.ports = services.ports._replace(stream=AwsStream(pipelines, meetings))
         if "capture" in used:
-            services.ports = replace(services.ports, capture=AwsCapture(pipelines, meetings))
+            services.ports = services.ports._replace(capture=AwsCapture(pipelines, meetings))
     if "transcription" in used:
         from sma_flows.services.aws.transcription import AwsTranscription
 
         transcription = AwsTranscription(aws.api("chime-sdk-meetings"))
-        services.ports = replace(services.ports, transcription=transcription)
+        services.ports = services.ports._replace(transcription=transcription)

@@ -59,8 +59,10 @@ class LocalDirectory:
         with self._database.change(timeout_s) as store:
             store.execute("INSERT OR REPLACE INTO directory VALUES (?, ?, ?, '')", row)
 
-    def claim(self, table: str, key: str, values: Mapping[str, Any], token: str, timeout_s: float) -> bool:
-        """Write the row under *key* if there is none. True for the token that wrote it."""
+    def claim(
+        self, table: str, key: str, values: Mapping[str, Any], token: str, timeout_s: float, expires: int = 0
+    ) -> bool:
+        """Write the row under *key* if there is none. True for the token that wrote it. All rows are kept."""
         with self._database.change(timeout_s) as store:
             store.execute(
                 "INSERT INTO directory VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",

@@ -7,7 +7,7 @@ token, as the real service does for the same external id. Meetings that were ope
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sma_flows.errors import ServiceError
 from sma_flows.protocol.ids import digest, like_uuid
@@ -15,7 +15,7 @@ from sma_flows.services.ports import Attendee
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sma_flows.services.local.database import Database
 
@@ -97,6 +97,12 @@ class LocalMeetings:
         with self._database.change(timeout_s) as store:
             store.execute("UPDATE meeting SET open = 0 WHERE name = ?", (name,))
             self._empty_what_is_over(store)
+
+    def show(self, meeting: str, timeout_s: float) -> Mapping[str, Any]:
+        """The meeting without any addresses: there is no media here."""
+        if not self._database.rows("SELECT 1 FROM meeting WHERE id = ? AND open = 1", (meeting,), timeout_s):
+            raise ServiceError("the meeting is closed")
+        return {"MeetingId": meeting, "ExternalMeetingId": meeting, "MediaRegion": "", "MediaPlacement": {}}
 
     def _end_what_is_over(self, store: sqlite3.Connection, now: float) -> None:
         over = "UPDATE meeting SET open = 0 WHERE open = 1 AND (opened <= ? OR empty <= ?)"

@@ -124,26 +124,34 @@ def _refused(refused: NotCreated) -> dict[str, Any]:
 
 
 def _meeting(plane: ControlPlane, meeting: Meeting) -> dict[str, Any]:
-    """A meeting as the API shows it. The media addresses lead nowhere: there is no media here."""
-    host = f"{meeting.id}.media.invalid"
+    """A meeting as the API shows it."""
     told: dict[str, Any] = {
         "MeetingId": meeting.id,
         "ExternalMeetingId": meeting.external,
         "MediaRegion": meeting.region,
-        "MediaPlacement": {
-            "AudioHostUrl": f"{host}:3478",
-            "AudioFallbackUrl": f"wss://{host}/calls/{meeting.id}",
-            "SignalingUrl": f"wss://{host}/control/{meeting.id}",
-            "TurnControlUrl": f"https://{host}/v2/turn_sessions",
-            "ScreenDataUrl": f"wss://{host}/v2/screen/{meeting.id}",
-            "ScreenViewingUrl": f"wss://{host}/ws/connect?passcode=null&viewer_uuid=null&X-BitHub-Call-Id={meeting.id}",
-            "ScreenSharingUrl": f"wss://{host}/v2/screen/{meeting.id}",
-            "EventIngestionUrl": f"https://{host}/v1/client-events",
-        },
+        "MediaPlacement": _placement(meeting.id, plane.media),
         "MeetingArn": f"arn:aws:chime:{plane.exchange.base.region}:{plane.exchange.base.account}:meeting/{meeting.id}",
     }
     shown = ("MeetingHostId", "MeetingFeatures", "PrimaryMeetingId", "TenantIds")
     return told | {name: meeting.details[name] for name in shown if name in meeting.details}
+
+
+def _placement(meeting: str, media: str) -> dict[str, str]:
+    """Where a browser finds the media: at *media* on this machine, or at addresses that lead nowhere.
+
+    Events of clients are not collected, so without EventIngestionUrl a client on this machine sends none.
+    """
+    host, secure = (media, "") if media else (f"{meeting}.media.invalid", "s")
+    placement = {
+        "AudioHostUrl": media or f"{host}:3478",
+        "AudioFallbackUrl": f"ws{secure}://{host}/calls/{meeting}",
+        "SignalingUrl": f"ws{secure}://{host}/control/{meeting}",
+        "TurnControlUrl": f"http{secure}://{host}/v2/turn_sessions",
+        "ScreenDataUrl": f"ws{secure}://{host}/v2/screen/{meeting}",
+        "ScreenViewingUrl": f"ws{secure}://{host}/ws/connect?passcode=null&viewer_uuid=null&X-BitHub-Call-Id={meeting}",
+        "ScreenSharingUrl": f"ws{secure}://{host}/v2/screen/{meeting}",
+    }
+    return placement if media else {**placement, "EventIngestionUrl": f"https://{host}/v1/client-events"}
 
 
 HANDLERS: Final[Mapping[str, Handler]] = {

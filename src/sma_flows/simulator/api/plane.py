@@ -93,7 +93,7 @@ class ControlPlane:
     *rates* replaces how often a second an operation may be called, by name; 0: as often as one likes; ``*`` stands for
     all that are not named. *transcript* puts a call into words. *account* has applications, rules and numbers (without
     one: the application, the rule and the numbers of the exchange's world). ``seen`` are the requests so far, without
-    their values.
+    their values. ``media`` is the host and port at which browsers join meetings; empty: there is no such place.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class ControlPlane:
         self.meetings = exchange.meetings
         self.transcript = transcript
         self.faults = Faults()
+        self.media = ""
         self.seen: deque[Seen] = deque(maxlen=MOST_SEEN)
         base = exchange.base
         self.messaging = Messaging(account=base.account, region=base.region)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import importlib.util
 import json
 import socket
 import threading
@@ -15,11 +17,14 @@ import uvicorn
 from sma_flows.simulator.api.admin import PREFIX, admin
 from sma_flows.simulator.api.plane import MOST_BODY, Answer, ControlPlane, Request
 
-__all__ = ["LOOPBACK", "application", "serving"]
+__all__ = ["LOOPBACK", "application", "has_media", "serving"]
 
 LOOPBACK: Final = "127.0.0.1"
 HOSTS: Final = frozenset({LOOPBACK, "localhost", "[::1]"})
 """Names under which it answers: a page of the web that points a name of its own here is refused."""
+
+MOST_FRAME: Final = 262_144
+"""Largest message of a browser's signalling channel, in bytes. An offer with video has some 10 kB."""
 
 STOP_S: Final = 1
 """Real seconds that open requests get when the server stops."""
@@ -32,14 +37,27 @@ Send = Callable[[Message], Awaitable[None]]
 def application(plane: ControlPlane) -> Callable[[Message, Receive, Send], Awaitable[None]]:
     """The ASGI application of a control plane."""
 
+    browsers: list[Callable[[Message, Receive, Send], Awaitable[None]]] = []
+
+    async def attend(scope: Message, receive: Receive, send: Send) -> None:
+        if not browsers:  # WebRTC takes half a second to load: only where somebody comes
+            await asyncio.get_running_loop().run_in_executor(None, importlib.import_module, _SIGNALLING)
+            browsers.append(importlib.import_module(_SIGNALLING).Signalling(plane).serve)
+        await browsers[0](scope, receive, send)
+
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise RuntimeError(f"there is no {scope['type']} here")
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        here = headers.get("host", "").rpartition(":")[0] in HOSTS or headers.get("host") in HOSTS
+        if scope["type"] == "websocket":
+            if here:
+                await attend(scope, receive, send)
+            else:
+                await send({"type": "websocket.close"})
+            return
         body = await _body(receive)
         if body is None:
             answer = _json(413, {"error": "TooLarge", "message": f"more than {MOST_BODY} bytes"})
-        elif headers.get("host", "").rpartition(":")[0] not in HOSTS and headers.get("host") not in HOSTS:
+        elif not here:
             answer = _json(421, {"error": "WrongHost", "message": "this server answers on localhost only"})
         else:
             path = scope["raw_path"].decode("latin-1").partition("?")[0]
@@ -48,6 +66,16 @@ def application(plane: ControlPlane) -> Callable[[Message, Receive, Send], Await
         await _send(answer, receive, send)
 
     return app
+
+
+_SIGNALLING: Final = "sma_flows.simulator.api.signalling"
+
+
+def has_media() -> bool:
+    """Whether browsers can join meetings: the extra ``media`` is installed."""
+    return all(importlib.util.find_spec(name) for name in ("aiortc", "google", "websockets")) and bool(
+        importlib.util.find_spec("google.protobuf")
+    )
 
 
 def _answer(plane: ControlPlane, request: Request) -> Answer:
@@ -110,6 +138,8 @@ async def _gone(receive: Receive, seconds: float) -> bool:
 def serving(plane: ControlPlane, port: int = 0) -> Iterator[str]:
     """Serve a control plane on localhost until the block ends; gives its address. Port 0: one that is free.
 
+    With the extra ``media`` the meetings have media: what CreateMeeting answers leads a browser here.
+
     Raises:
         OSError: the port is taken.
     """
@@ -119,6 +149,8 @@ def serving(plane: ControlPlane, port: int = 0) -> Iterator[str]:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         door.bind((LOOPBACK, port))
         door.listen(128)
+        media, where = has_media(), f"{LOOPBACK}:{door.getsockname()[1]}"
+        plane.media = where if media else ""
         config = uvicorn.Config(
             application(plane),
             access_log=False,
@@ -126,14 +158,15 @@ def serving(plane: ControlPlane, port: int = 0) -> Iterator[str]:
             log_level="critical",
             lifespan="off",
             http="h11",
-            ws="none",
+            ws="websockets-sansio" if media else "none",
+            ws_max_size=MOST_FRAME,
             timeout_graceful_shutdown=STOP_S,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([door],), name="sma-flows control plane", daemon=True)
         thread.start()
         try:
-            yield f"http://{LOOPBACK}:{door.getsockname()[1]}"
+            yield f"http://{where}"
         finally:
             server.should_exit = True
             thread.join()

@@ -1,0 +1,77 @@
+"""What commands share that run a flow on the simulated service: parties and numbers from options, and how they end."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sma_flows.cli.console import WrongUsage
+
+if TYPE_CHECKING:
+    from sma_flows.simulator.model import World
+    from sma_flows.testing.script import CallScript
+
+__all__ = ["ended_by_signal", "folder_of", "numbers_of", "pair", "read_given"]
+
+NUMBER: Final = re.compile(r"\+[1-9]\d{1,14}")
+
+
+def pair(text: str, option: str) -> tuple[str, str]:
+    """NAME and VALUE of an option.
+
+    Raises:
+        WrongUsage: it is something else.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise WrongUsage(f"{option} {text}: write NAME=VALUE.")
+    return name, value
+
+
+def folder_of(flow: str) -> Path:
+    """The folder of a flow."""
+    path = Path(flow)
+    return path if path.is_dir() else path.parent
+
+
+def read_given(given: tuple[str, ...], key: str, option: str) -> CallScript:
+    """What is given as in a calls file: ``NUMBER=busy`` or ``NUMBER={answers: 3s}``."""
+    from sma_flows.testing.script import read_calls
+
+    lines = "".join(f"      {json.dumps(name)}: {value}\n" for name, value in (pair(one, option) for one in given))
+    text = "flow: x\ncalls:\n  - call: x\n" + (f"    {key}:\n{lines}" if given else "")
+    file, found = read_calls(text, option)
+    if file is None:
+        raise WrongUsage(f"{option}: {'. '.join(filter(None, (found[0].message, found[0].help)))}.")
+    return file.calls[0]
+
+
+def numbers_of(world: World, given: tuple[str, ...], values: Mapping[str, str]) -> frozenset[str]:
+    """The numbers of the account: those that are given, and those that the flow calls its own."""
+    wrong = [number for number in given if not NUMBER.fullmatch(number)]
+    if wrong:
+        raise WrongUsage(f"--number {wrong[0]}: write a number such as +14255550100.")
+    return world.numbers | frozenset(given) | {value for value in values.values() if NUMBER.fullmatch(value)}
+
+
+@contextmanager
+def ended_by_signal() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does."""
+
+    def end(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

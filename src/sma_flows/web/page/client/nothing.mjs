@@ -1,0 +1,1 @@
+// Stands for a package that the page does not use.
