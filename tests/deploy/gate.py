@@ -142,13 +142,13 @@ class Gate:
                 return (200, {"Meeting": self._meetings[thing]}) if thing in self._meetings else (404, {})
             case "CreateAttendee":
                 seat = str(uuid.uuid5(uuid.NAMESPACE_URL, thing + values["ExternalUserId"]))
-                self._attendees[thing][seat] = values["ExternalUserId"]
+                self._attendees.setdefault(thing, {})[seat] = values["ExternalUserId"]
                 return 201, {"Attendee": {"AttendeeId": seat, "ExternalUserId": "x", "JoinToken": "join-token"}}
             case "DeleteAttendee":
-                self._attendees[thing].pop(parts[4], None)
+                self._attendees.setdefault(thing, {}).pop(parts[4], None)
                 return 204, {}
             case "ListAttendees":
-                return 200, {"Attendees": [{"AttendeeId": each} for each in self._attendees[thing]]}
+                return 200, {"Attendees": [{"AttendeeId": each} for each in self._attendees.setdefault(thing, {})]}
             case "DeleteMeeting":
                 del self._meetings[thing]
                 return 204, {}

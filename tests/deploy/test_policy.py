@@ -34,6 +34,7 @@ CALLS = (
     "voicemail: recorded again",
     "click-to-call: accepted, and the customer answers",
     "meeting-dialer: declines",
+    "web-call: accepted, keys are sent, and the person called hangs up",
 )
 """Between them the flows do here all that they ever do."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +244,6 @@ def test_a_plan_that_leaves_nothing_behind_hands_nothing_over(tmp_path: Path) ->
     plan, _ = tidy(tmp_path)
     (revision,) = plan.revisions
     flow = {key: value for key, value in plan.revisions[revision].items() if key not in ("hooks", "cleanup")}
-    bare = replace(plan, revisions={revision: {**flow, "hooks": {}, "states": {"bye": {"do": "hangup"}}}})
+    bare = plan._replace(revisions={revision: {**flow, "hooks": {}, "states": {"bye": {"do": "hangup"}}}})
     env = {**ENV, "SMA_FLOWS_SERVICES": "aws", "AWS_LAMBDA_FUNCTION_NAME": "line"}
     assert open_services(bare, env, tmp_path / "tidy.yaml").services.later is None
