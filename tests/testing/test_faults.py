@@ -22,8 +22,6 @@ from sma_flows.testing.targets import Target, Turn
 
 from .test_fuzz import ENV, EVERYTHING, FLOWS, ROOT
 
-SCENARIOS = ROOT / "tests" / "scenarios"
-
 MOVERS = """\
 sma_flow: 1
 name: movers
@@ -160,7 +158,7 @@ def test_the_matrix_of_a_flow_is_green(path: Path) -> None:
 @pytest.mark.parametrize("name", ["A23", "A28"])
 def test_calls_that_are_told_two_things_at_a_time_are_sound(name: str) -> None:
     """The scenarios whose answers can overlap, with the journal that a store gives them."""
-    path = SCENARIOS / name / "flow.yaml"
+    path = ROOT / "tests" / "scenarios" / name / "flow.yaml"
     env = dict.fromkeys(re.findall(r"env\.([A-Z_]+)", path.read_text()), "+12065550150")
     lab = Lab(path, env={"PROMPTS": "example-prompts", **env}, watched=True)
     assert lab.flow["overlap"]
