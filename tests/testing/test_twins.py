@@ -546,7 +546,8 @@ def test_the_command_fails_with_a_leak_and_shows_no_digits(
     assert "a secret value is in the sink 'log', authors (twins, search: plain)" in done.output
     assert "the sink 'log'" in report.read_text("utf-8")
     assert "482913" not in done.output + report.read_text("utf-8")
-    (told,) = json.loads(run(path, "--twins", "--json").output)
+    done = run(path, "--twins", "--json")
+    (told,) = json.loads(done.stdout)
     assert told["hidden"] == 1
     assert told["leaks"] == [
         {"kind": "secret", "sink": "log", "place": "authors", "checks": ["twins", "search: plain"]}

@@ -230,12 +230,15 @@ _CLOCKS: Final = ("id", "trace_id", "parent_id", "start_time", "end_time")
 @contextmanager
 def _traced(into: Sinks) -> Iterator[None]:
     """Let X-Ray's SDK believe that it is in a function, and keep what it would send. Without the SDK: nothing."""
+    unused = "aws_xray_sdk.core" not in sys.modules
     try:
         from aws_xray_sdk.core import xray_recorder as recorder  # type: ignore[import-untyped]  # here: an extra
         from aws_xray_sdk.core.context import Context  # type: ignore[import-untyped]
     except ImportError:
         yield
         return
+    if unused and (socket := getattr(recorder.emitter, "_socket", None)) is not None:
+        socket.close()  # opened on import, towards a daemon that nobody asked for
     ours = {
         "context": Context(context_missing="IGNORE_ERROR"),
         "emitter": _Emitter(into),

@@ -22,6 +22,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -332,7 +333,7 @@ def _twins(found: Twins, play: Callable[[Disguise, Replies, Path], Play]) -> Twi
                 disguise = Disguise(kind, turn)
                 return play(disguise, Replies(disguise, known), room)
             finally:
-                shutil.rmtree(room)
+                _cleared(room)
 
         first = one("", 0)
         if first.problem:
@@ -343,6 +344,14 @@ def _twins(found: Twins, play: Callable[[Disguise, Replies, Path], Play]) -> Twi
             if hidden:
                 _compare(found, kind, first, one(kind, 1), one(kind, 2), one(kind, 1))
     return found
+
+
+def _cleared(room: Path) -> None:
+    """Remove the room. A store that is let go just then takes its own files away."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(room)
+    if room.exists():
+        shutil.rmtree(room)
 
 
 def _compare(found: Twins, kind: str, first: Play, one: Play, two: Play, again: Play) -> None:
