@@ -66,21 +66,21 @@ SEEN: Final = 8
 class Entry(NamedTuple):  # its fields are the layout of the record: a new one needs a default
     """What the journal knows of a call: its newest answer.
 
-    ``attributes`` are the saved call, ``actions`` the list that goes with it; both hold tokens where the answer did,
-    and never a secret. ``seen`` are the events handled last: what tells them apart, the ``n`` they started from, and
-    when they came (seconds since 1970). ``raced``: it replaced an answer that was on its way at the same time. ``at``:
-    when it was written.
+    ``attributes`` are the saved call, ``actions`` the list that goes with it (None: it holds the token of a meeting,
+    which is not written down). ``seen`` are the events handled last: what tells them apart, the ``n`` they started
+    from, and when they came (seconds since 1970). ``raced``: it replaced an answer that was on its way at the same
+    time. ``at``: when it was written.
     """
 
     n: int
     attributes: Mapping[str, str]
-    actions: list[Action]
+    actions: list[Action] | None
     seen: tuple[tuple[str, int, float], ...] = ()
     raced: bool = False
     at: float = 0.0
 
     def __repr__(self) -> str:
-        return f"Entry(n={self.n}, {len(self.actions)} actions)"
+        return f"Entry(n={self.n})"
 
 
 class Journal(Protocol):
@@ -175,7 +175,9 @@ def _entry(
     if call.n <= handling.before.n:
         call.n = handling.before.n + 2  # nothing was sent, so the question that is asked next is still the other one
     seen = (*known, (_name(event), handling.before.n, handling.now.timestamp()))
-    return Entry(call.n, callstate.save(call, flow.tokens), list(done.actions), seen[-SEEN:], raced)
+    token = any(action["Type"] == "JoinChimeMeeting" for action in done.actions)
+    actions = None if token else list(done.actions)
+    return Entry(call.n, callstate.save(call, flow.tokens), actions, seen[-SEEN:], raced)
 
 
 def _name(event: Invocation) -> str:
@@ -193,6 +195,8 @@ def _anew(handling: Handling, event: Invocation, done: Step, entry: Entry) -> tu
     if place is not None:
         if place < len(entry.seen) - 1:  # what it did is in the newer answer
             return Step("repeated event", [], flow=flow), True
+        if entry.actions is None:  # its list held a token: what was found here is made the same way
+            return done, True
         return Step("repeated event", list(entry.actions), call, flow=flow), True
     if "c" in call.flags:
         return _too_late(handling, event, done), True
@@ -228,7 +232,7 @@ def _send_again(handling: Handling, entry: Entry, flow: FlowProgram) -> tuple[St
     """The service has taken the older of two answers last: it gets the newer one once more."""
     call = callstate.load(entry.attributes)
     assert call is not None  # noqa: S101 - it was read before
-    if all(action["Type"] in AGAIN for action in entry.actions):
+    if entry.actions is not None and all(action["Type"] in AGAIN for action in entry.actions):
         return Step("newest list again", list(entry.actions), call, flow=flow), True
     turn = Turn(handling.program, call, handling.read(), handling.now)
     frame = turn.frame()
