@@ -24,7 +24,7 @@ from simulator.api.kit import APP, OURS, Served
 from sma_flows.compiler import compile_paths
 from sma_flows.hooks import Reply
 from sma_flows.plan import Plan
-from sma_flows.runtime import invoke
+from sma_flows.runtime import work
 from sma_flows.runtime.ask import Ask, ServiceReply
 from sma_flows.runtime.invoke import handle
 from sma_flows.runtime.program import Program
@@ -257,7 +257,7 @@ def test_a_request_that_is_refused(
     call: WholeCall, fault: str, aws: tuple[Front, Served], channel: str, moto_address: str, tmp_path: Path
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(invoke, "ANSWER_S", PLENTY_MS / 1000)
+        patch.setattr(work, "ANSWER_S", PLENTY_MS / 1000)
         patch.setattr(dispatch, "STORE_S", PLENTY_MS / 1000)
         patch.setattr(journal, "WAIT_S", PLENTY_MS / 1000)
         place = new_table("moto", moto_address)

@@ -14,13 +14,13 @@ from typing import Any, Final
 from sma_flows.compiler import compile_paths
 from sma_flows.hooks import Reply
 from sma_flows.plan import Plan
-from sma_flows.runtime import invoke
+from sma_flows.runtime import work
 from sma_flows.runtime.invoke import handle
 from sma_flows.runtime.program import Program
 from sma_flows.services import dispatch
 from sma_flows.services.setup import open_services
-from sma_flows.simulator.driver import Entry, Phone
-from sma_flows.simulator.messages import Hears
+from sma_flows.simulator.driver import Phone
+from sma_flows.simulator.messages import Entry, Hears
 from sma_flows.simulator.model import World
 
 from .stand_ins import HASH_KEY, Place
@@ -76,7 +76,7 @@ def one_process(text: str, place: Place, numbers: list[int], start: Barrier, res
     """Calls in threads of one process."""
     plan, begin, found = Plan.loads(text), threading.Barrier(len(numbers)), SimpleQueue[Any]()
     # Fifty calls on one machine: what is tried is how they are counted, not how fast that is.
-    dispatch.STORE_S = invoke.ANSWER_S = PATIENCE  # type: ignore[misc]
+    dispatch.STORE_S = work.ANSWER_S = PATIENCE  # type: ignore[misc]
     for flow in plan.revisions.values():
         flow["hooks"]["verify_pin"]["budget"] = int(PATIENCE * 1000)
 

@@ -11,8 +11,8 @@ from sma_flows.compiler import compile_paths
 from sma_flows.runtime.invoke import handle
 from sma_flows.runtime.program import Program
 from sma_flows.services.setup import open_services
-from sma_flows.simulator.driver import Entry, Phone
-from sma_flows.simulator.messages import Hears
+from sma_flows.simulator.driver import Phone
+from sma_flows.simulator.messages import Entry, Hears
 
 from .stand_ins import HASH_KEY, Place, new_table
 

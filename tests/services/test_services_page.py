@@ -19,8 +19,8 @@ from sma_flows.runtime.program import Program
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.needs import SERVICES
 from sma_flows.services.setup import open_services
-from sma_flows.simulator.driver import Entry, Phone
-from sma_flows.simulator.messages import Hears
+from sma_flows.simulator.driver import Phone
+from sma_flows.simulator.messages import Entry, Hears
 
 from .world import an_ask, hook, perform, sent, services
 

@@ -18,7 +18,7 @@ import click
 from sma_flows.cli.clock import read_time
 from sma_flows.cli.console import WrongUsage, err
 from sma_flows.cli.load import load_plan, load_program, with_flow_options
-from sma_flows.cli.simulated import ended_by_signal, folder_of, numbers_of, pair, read_given
+from sma_flows.cli.simulated import ended_by_signal, folder_of, numbers_of, pair, read_given, show_calls
 
 if TYPE_CHECKING:
     from sma_flows.plan import Plan
@@ -46,8 +46,6 @@ Below /_sma/ of the address: calls with their transcripts, callers, keys, faults
 Ctrl-C ends it. Exit codes: 0 ended, 1 the flow cannot run, 2 wrong usage.
 """
 
-LOOK_S: Final = 0.2
-"""Real seconds between two looks for Ctrl-C while nothing happens."""
 
 HELLO: Final = """\
 The simulated service answers at {url}   (Ctrl-C ends it)
@@ -178,7 +176,7 @@ def command(
             stack.enter_context(_reachable(url, region))
             stack.enter_context(running(exchange))
             _hello(url, exchange, as_json=as_json)
-            _show(told, as_json=as_json)
+            show_calls(told, as_json=as_json)
         except KeyboardInterrupt:
             if not as_json:
                 err().print("Ended.")
@@ -249,18 +247,3 @@ def _hello(url: str, exchange: Exchange, *, as_json: bool) -> None:
         click.echo(json.dumps({**hello, "region": world.region}))
         return
     click.echo(HELLO.format(url=url, application=world.application, number=number, region=world.region))
-
-
-def _show(told: queue.Queue[tuple[Line, str]], *, as_json: bool) -> None:
-    """Print what happens until the command is ended."""
-    calls: dict[str, int] = {}
-    while True:
-        try:
-            line, words = told.get(timeout=LOOK_S)
-        except queue.Empty:
-            continue
-        number = calls.setdefault(line.transaction, len(calls) + 1)
-        if as_json:
-            click.echo(json.dumps({"call": line.transaction, "line": words.strip()}, ensure_ascii=False))
-        else:
-            click.echo(f"[{number}] {words}")

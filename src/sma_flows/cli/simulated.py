@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import re
 import signal
 import threading
@@ -11,15 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import click
+
 from sma_flows.cli.console import WrongUsage
 
 if TYPE_CHECKING:
+    from sma_flows.simulator.exchange import Line
     from sma_flows.simulator.model import World
     from sma_flows.testing.script import CallScript
 
-__all__ = ["ended_by_signal", "folder_of", "numbers_of", "pair", "read_given"]
+__all__ = ["ended_by_signal", "folder_of", "numbers_of", "pair", "read_given", "show_calls"]
 
 NUMBER: Final = re.compile(r"\+[1-9]\d{1,14}")
+LOOK_S: Final = 0.2
+"""Real seconds between two looks for Ctrl-C while nothing happens."""
 
 
 def pair(text: str, option: str) -> tuple[str, str]:
@@ -75,3 +81,18 @@ def ended_by_signal() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def show_calls(told: queue.Queue[tuple[Line, str]], *, as_json: bool) -> None:
+    """Print what happens on the telephone until the command is ended."""
+    calls: dict[str, int] = {}
+    while True:
+        try:
+            line, words = told.get(timeout=LOOK_S)
+        except queue.Empty:
+            continue
+        number = calls.setdefault(line.transaction, len(calls) + 1)
+        if as_json:
+            click.echo(json.dumps({"call": line.transaction, "line": words.strip()}, ensure_ascii=False))
+        else:
+            click.echo(f"[{number}] {words}")

@@ -14,7 +14,7 @@ import click
 
 from sma_flows.cli.console import WrongUsage, err
 from sma_flows.cli.load import load_program, root_of, with_flow_options
-from sma_flows.cli.simulated import ended_by_signal, folder_of, numbers_of, read_given
+from sma_flows.cli.simulated import ended_by_signal, folder_of, numbers_of, read_given, show_calls
 from sma_flows.cli.values import gather_values
 from sma_flows.errors import PlanError
 from sma_flows.web.page import LOCAL, write
@@ -45,8 +45,6 @@ Ctrl-C ends it. Exit codes: 0 ended, 1 the flow cannot run, 2 wrong usage.
 NEEDS: Final = ("uvicorn", "starlette", "jwt", "phonenumbers", "boto3", "aiortc", "websockets")
 TOKEN: Final = "/local/token"  # noqa: S105 - an address
 
-LOOK_S: Final = 0.2
-"""Real seconds between two looks for Ctrl-C while nothing happens."""
 
 ACCEPTS: Final = '{answers: after 4s, presses: {9s: "1"}}'
 """What everybody does who has no party of his own."""
@@ -150,7 +148,7 @@ def command(
             )
             there = not no_page and (page is not None or _page(own / "page"))
             _hello(served, as_json=as_json, page=there)
-            _show(told, as_json=as_json)
+            show_calls(told, as_json=as_json)
         except OSError as error:
             raise WrongUsage(f"port {port} cannot be used ({error.strerror}): choose another, or 0.") from None
         except PlanError as error:
@@ -203,18 +201,3 @@ def _hello(served: Stage, *, as_json: bool, page: bool) -> None:
         return
     shown = f"{served.url}/   (press Call me)" if page else "none"
     click.echo(HELLO.format(url=served.url, page=shown, service=served.service))
-
-
-def _show(told: queue.Queue[tuple[Line, str]], *, as_json: bool) -> None:
-    """Print what happens on the telephone until the command is ended."""
-    calls: dict[str, int] = {}
-    while True:
-        try:
-            line, words = told.get(timeout=LOOK_S)
-        except queue.Empty:
-            continue
-        number = calls.setdefault(line.transaction, len(calls) + 1)
-        if as_json:
-            click.echo(json.dumps({"call": line.transaction, "line": words.strip()}, ensure_ascii=False))
-        else:
-            click.echo(f"[{number}] {words}")

@@ -7,28 +7,24 @@ three and a half seconds after the event came in, whatever the hooks do.
 from __future__ import annotations
 
 import re
-import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sma_flows.errors import ProtocolError, ServiceError
+from sma_flows.errors import ProtocolError
 from sma_flows.protocol.actions import Action, goodbye, response
 from sma_flows.protocol.events import Invocation, parse_event
 from sma_flows.runtime import callstate
-from sma_flows.runtime.ask import FAILED, Ask, ServiceReply, Services
+from sma_flows.runtime.ask import Ask, Services
 from sma_flows.runtime.finish import Step
-from sma_flows.runtime.step import fault, resume, take
+from sma_flows.runtime.step import fault, take
+from sma_flows.runtime.work import Work
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from sma_flows.runtime.callstate import Call
     from sma_flows.runtime.overlap import Overlaps
     from sma_flows.runtime.program import FlowProgram, Program
-
-ANSWER_S: Final = 3.5
-"""Seconds after which no further work outside the step is begun."""
 
 MASK: Final = "***"
 _NUMBER: Final = re.compile(r"\+[0-9]{7,15}")
@@ -153,36 +149,6 @@ def handle(
 def invoke(program: Program, event: object, *, now: dt.datetime, services: Services) -> dict[str, Any]:
     """The answer to one event as the service wants it."""
     return handle(program, event, now=now, services=services).response
-
-
-class Work:
-    """What one event asks of the world: everything before the deadline, everything kept in mind."""
-
-    __slots__ = ("_deadline", "_services", "asks", "replies")
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._deadline = time.monotonic() + ANSWER_S
-        self.asks: list[Ask] = []
-        self.replies: list[ServiceReply] = []
-
-    def run(self, step: Step, given: Callable[[Ask], ServiceReply | None] | None = None) -> Step:
-        """Ask for what *step* asks until an answer is there. What *given* knows already is not asked."""
-        while (ask := step.ask) is not None:
-            reply = given(ask) if given is not None else None
-            if reply is None:
-                reply = self._perform(ask)
-            step = resume(step, reply)
-        return step
-
-    def _perform(self, ask: Ask) -> ServiceReply:
-        reply = FAILED
-        if time.monotonic() < self._deadline or ask.later:  # what there is no time for is handed on
-            with suppress(ServiceError):
-                reply = self._services.perform(ask, self._deadline)
-        self.asks.append(ask)
-        self.replies.append(reply)
-        return reply
 
 
 def masked(flow: FlowProgram, variables: Mapping[str, Any]) -> dict[str, Any]:

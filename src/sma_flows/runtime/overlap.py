@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from sma_flows.protocol.events import Invocation
     from sma_flows.runtime.ask import Ask, ServiceReply
     from sma_flows.runtime.callstate import Call
-    from sma_flows.runtime.invoke import Work
     from sma_flows.runtime.program import FlowProgram, Program
+    from sma_flows.runtime.work import Work
 
 AGAIN: Final = frozenset(CODES) - {
     *("CallAndBridge", "JoinChimeMeeting", "SendDigits", "StartBotConversation"),

@@ -23,6 +23,7 @@ from sma_flows.simulator.messages import (
     Deliver,
     Dials,
     Elapse,
+    Entry,
     FunctionFails,
     HangUp,
     Hears,
@@ -45,7 +46,7 @@ from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
 from sma_flows.simulator.talk import speech_ms
 
-__all__ = ["AnswerFunction", "Around", "Entry", "Party", "Phone", "play"]
+__all__ = ["AnswerFunction", "Around", "Party", "Phone", "play"]
 
 AnswerFunction = Callable[[dict[str, Any]], object]
 """Takes an event, gives the response (JSON-like); an exception is a function error."""
@@ -56,21 +57,6 @@ TextFunction = Callable[[str], str]
 
 SILENCE_MS: Final = 4_000
 """So long a bot waits for words (the usual start-timeout of a prompt; keys are not waited for longer)."""
-
-
-class Entry(NamedTuple):
-    """One line of a transcript: when (virtual ms), and an input, an output, or the function's response.
-
-    ``kind`` is ``input``, ``output`` or ``response``; ``value`` the message, or for a response the parsed JSON (an
-    exception, if the function raised one). ``number`` ties a response to its Deliver. ``by`` is ``party`` for an input
-    of a called party that acts by itself.
-    """
-
-    at_ms: int
-    kind: str
-    value: Any
-    number: int = 0
-    by: str = ""
 
 
 class _Due(NamedTuple):

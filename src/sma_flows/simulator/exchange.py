@@ -21,12 +21,13 @@ from sma_flows.protocol import limits
 from sma_flows.protocol.ids import like_uuid
 from sma_flows.simulator.attending import Attending, thrown_out
 from sma_flows.simulator.clock import Clock, VirtualClock
-from sma_flows.simulator.driver import AnswerFunction, Entry, Party, Phone
+from sma_flows.simulator.driver import AnswerFunction, Party, Phone
 from sma_flows.simulator.legs import MEETING_NUMBER
 from sma_flows.simulator.meetings import Meetings
 from sma_flows.simulator.messages import (
     Deliver,
     Dials,
+    Entry,
     InboundCall,
     Input,
     OutboundCall,

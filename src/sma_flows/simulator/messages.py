@@ -284,3 +284,18 @@ class Over:
 
 
 Output = Deliver | Hears | Dials | Stored | CallRecording | Gone | Log | Refused | Over
+
+
+class Entry(NamedTuple):
+    """One line of a transcript: when (virtual ms), and an input, an output, or the function's response.
+
+    ``kind`` is ``input``, ``output`` or ``response``; ``value`` the message, or for a response the parsed JSON (an
+    exception, if the function raised one). ``number`` ties a response to its Deliver. ``by`` is ``party`` for an input
+    of a called party that acts by itself.
+    """
+
+    at_ms: int
+    kind: str
+    value: Any
+    number: int = 0
+    by: str = ""

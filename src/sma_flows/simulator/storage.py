@@ -23,7 +23,7 @@ from sma_flows.simulator.tape import Tape
 from sma_flows.simulator.wav import NotPlayableError, read_header, samples_of
 
 if TYPE_CHECKING:
-    from sma_flows.simulator.driver import Entry
+    from sma_flows.simulator.messages import Entry
 
 __all__ = ["Audio", "Storage"]
 

@@ -15,7 +15,7 @@ from sma_flows.simulator.talk import speech_ms
 from sma_flows.simulator.wav import Sounding, file_of, track
 
 if TYPE_CHECKING:
-    from sma_flows.simulator.driver import Entry
+    from sma_flows.simulator.messages import Entry
 
 MARK_MS: Final = 200
 """How long the tone sounds by which a recording marks a pause and its end (the guide gives no length)."""

@@ -20,7 +20,7 @@ from sma_flows.protocol import limits
 from sma_flows.protocol.check import check_emit_rules, check_event, check_response
 from sma_flows.runtime import callstate
 from sma_flows.runtime.ask import Secret
-from sma_flows.runtime.invoke import ANSWER_S
+from sma_flows.runtime.work import ANSWER_S
 from sma_flows.simulator.messages import Gone, Log
 from sma_flows.simulator.switches import Switches
 from sma_flows.testing.session import Session

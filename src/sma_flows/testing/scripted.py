@@ -20,8 +20,8 @@ from sma_flows.hooks import Call, Reply
 from sma_flows.plan import FlowPlan
 from sma_flows.runtime.ask import FAILED, Ask, Secret, ServiceReply
 from sma_flows.runtime.frame import Visit
-from sma_flows.runtime.invoke import ANSWER_S
 from sma_flows.runtime.program import Program
+from sma_flows.runtime.work import ANSWER_S
 from sma_flows.services.budget import run_within
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.jobs import job_of, result_of, work_of

@@ -20,9 +20,9 @@ from sma_flows.services.ports import SystemClock
 from sma_flows.simulator.account import Account
 from sma_flows.simulator.api.admin import told
 from sma_flows.simulator.bots import Bot
-from sma_flows.simulator.driver import Entry, Phone
+from sma_flows.simulator.driver import Phone
 from sma_flows.simulator.exchange import Line, Route
-from sma_flows.simulator.messages import Deliver, Hears, InboundCall, Key, OutboundCall
+from sma_flows.simulator.messages import Deliver, Entry, Hears, InboundCall, Key, OutboundCall
 from sma_flows.simulator.model import World
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches

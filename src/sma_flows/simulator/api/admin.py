@@ -20,12 +20,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
 from sma_flows.simulator.api.faults import Fault, FaultError
-from sma_flows.simulator.driver import Entry
 from sma_flows.simulator.exchange import Line
 from sma_flows.simulator.messages import (
     Callee,
     Deliver,
     Dials,
+    Entry,
     Gone,
     HangUp,
     Hears,
