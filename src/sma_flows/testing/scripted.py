@@ -121,7 +121,7 @@ class World:
 
     def close(self) -> None:
         """Let the store go: a thousand calls shall not hold a thousand stores."""
-        self.services.memo = self.services.limits = self.services.overlaps = None
+        self.services.memo = self.services.limits = self.services.overlaps = self.services.later = None
         self.services.ports = Ports()
 
     def perform(self, ask: Ask, deadline: float) -> ServiceReply:
