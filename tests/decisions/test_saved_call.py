@@ -174,7 +174,7 @@ def test_now_is_an_input_of_the_step() -> None:
 
 
 def test_the_runtime_has_no_clock_and_no_dice_of_its_own() -> None:
-    """Only ``invoke`` looks at the monotonic clock, for the deadline of what it asks."""
+    """Only ``work`` looks at the monotonic clock, for the deadline of what it asks."""
     found = []
     for path in sorted(Path(sma_flows.runtime.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -190,4 +190,4 @@ def test_the_runtime_has_no_clock_and_no_dice_of_its_own() -> None:
                 owner = node.value
                 if isinstance(owner, ast.Attribute) and owner.attr in ("datetime", "date"):
                     found.append(f"{path.name}: {node.attr}")
-    assert found == ["invoke.py"]
+    assert found == ["work.py"]
