@@ -58,6 +58,9 @@ class World(dial_in.World):
 class Services(dial_in.Services):
     """The same behind the port of the compiled flow, as its handler wants it."""
 
+    world: World
+    overlaps = None  # no two events of the call come at the same time
+
     def take_troubles(self) -> list[Any]:
         return []
 

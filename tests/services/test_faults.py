@@ -24,10 +24,6 @@ from .faulty import FAULTS, TEXT, Answer, Faulty, Request, faulty
 from .stand_ins import ENV, HASH_KEY
 from .world import an_ask, per_caller, perform
 
-# The timer of a hook's budget may strike inside a callback of the garbage collector that hypothesis has registered:
-# Python cannot raise there, and says so. The hook is stopped at its next step all the same.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 MEETING: Final = "11111111-2222-3333-4444-555555555555"
 CHANNEL: Final = "arn:aws:chime:us-east-1:111122223333:app-instance/a/channel/c"
 BUS: Final = "arn:aws:events:us-east-1:111122223333:event-bus/calls"

@@ -45,7 +45,7 @@ def world(function: Any) -> LocalServices:
 
 def asks(uses: Mapping[str, Any] = EVERYTHING, **changes: Any) -> Ask:
     declared = hook({"done": {"said": TEXT}}, uses=dict(uses))
-    return an_ask(hook=declared, effect="keyed", **changes)
+    return an_ask(hook=declared, effect="keyed", **{"budget_ms": 5_000, **changes})  # time is tried in test_budget
 
 
 def test_a_row_is_found_put_claimed_and_removed() -> None:
