@@ -88,6 +88,20 @@ def test_a_module_is_loaded_once(root: Path) -> None:
     assert find_hook(GOOD, [root]) is first
 
 
+def test_another_thread_may_import_something_while_a_hook_is_looked_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Meanwhile(str):
+        """A place at which a look is taken while another thread imports something from a new one."""
+
+        def startswith(self, *_: object) -> bool:
+            sys.path_importer_cache[f"{self}/{len(sys.path_importer_cache)}"] = None
+            return False
+
+    monkeypatch.setattr(sys, "path_importer_cache", {**sys.path_importer_cache, Meanwhile("/somewhere"): None})
+    assert find_hook(GOOD, [root])
+
+
 @pytest.mark.parametrize(
     ("declared", "message"),
     [

@@ -111,8 +111,9 @@ def _look_again(root: str) -> None:
     As :func:`importlib.invalidate_caches` for one place. That one also loads ``importlib.metadata`` (Python 3.12 and
     later), which takes as long as a third of our own modules.
     """
-    for place in [each for each in sys.path_importer_cache if each == root or each.startswith(root + os.sep)]:
-        del sys.path_importer_cache[place]
+    for place in list(sys.path_importer_cache):  # a copy: another thread may import something meanwhile
+        if place == root or place.startswith(root + os.sep):
+            sys.path_importer_cache.pop(place, None)
 
 
 def _module(root: Path, name: str) -> ModuleType:
