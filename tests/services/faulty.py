@@ -49,6 +49,24 @@ class Faulty:
 
 
 @contextmanager
+def listening(handler: type[BaseHTTPRequestHandler], over: threading.Event) -> Iterator[str]:
+    """The address of a server that has every request answered by ``handle_one``; at the end *over* is set first."""
+    for verb in ("GET", "POST", "PUT", "DELETE"):
+        setattr(handler, f"do_{verb}", handler.handle_one)  # type: ignore[attr-defined]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
 def faulty() -> Iterator[Faulty]:
     """A server that runs meanwhile."""
     made = Faulty()
@@ -74,17 +92,5 @@ def faulty() -> Iterator[Faulty]:
         def log_message(self, *_args: object) -> None:
             """Say nothing."""
 
-    for verb in ("GET", "POST", "PUT", "DELETE"):
-        setattr(Handler, f"do_{verb}", Handler.handle_one)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler, made.over) as made.url:
         yield made
-    finally:
-        made.over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -13,11 +13,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from .faulty import TEXT
+from .faulty import TEXT, listening
 
 _PATHS: Final = [
     ("POST", r"/meetings", "CreateMeeting"),
@@ -151,17 +151,5 @@ def front(control_plane: str, dynamodb: str) -> Iterator[Front]:
         def log_message(self, *_args: object) -> None:
             """Say nothing."""
 
-    for verb in ("GET", "POST", "PUT", "DELETE"):
-        setattr(Handler, f"do_{verb}", Handler.handle_one)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler, made.over) as made.url:
         yield made
-    finally:
-        made.over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
