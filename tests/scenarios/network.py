@@ -21,8 +21,9 @@ from typing import Any
 
 from sma_flows.simulator.desk import Desk, sent
 from sma_flows.simulator.driver import Phone
+from sma_flows.simulator.jsontext import dumps
 from sma_flows.simulator.messages import Break, Deliver, Elapse, Gone, Stray
-from sma_flows.simulator.model import World, dumps
+from sma_flows.simulator.model import World
 
 from .engine import Engine, Reaction, runtime_for
 from .exceptions import CLEANED_AGAIN

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from sma_flows.protocol.check import ALWAYS_REPORTING
 from sma_flows.simulator import lists
 from sma_flows.simulator.desk import Desk, Done, sent
+from sma_flows.simulator.jsontext import dumps
 from sma_flows.simulator.messages import BotResult, Callee, Elapse, Gone, MeetingEnds, OutboundCall, Refused
-from sma_flows.simulator.model import Sent, dumps
+from sma_flows.simulator.model import Sent
 
 from .expect import QUESTIONS
 from .harness import ScenarioError

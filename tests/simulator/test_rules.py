@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -54,6 +55,9 @@ LONG = pause(20_000)
         (None, "Response is blank or empty"),
         ("", "Response is blank or empty"),
         (3, "Error while reading actions list."),
+        ({"SchemaVersion": "1.0", "Actions": [], "more": math.nan}, "Error while reading actions list."),
+        ({"SchemaVersion": "1.0", "Actions": [None]}, "Error while reading actions list."),
+        ({"SchemaVersion": "1.0", "TransactionAttributes": []}, "Error while reading actions list."),
         ({"SchemaVersion": "1.0", "Actions": 3}, "Error while reading actions list."),
         (
             {"Actions": []},

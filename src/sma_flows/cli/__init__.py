@@ -12,7 +12,7 @@ def main() -> None:
     try:
         from sma_flows.cli.app import run
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in {"click", "rich", "yaml", "pydantic"}:
+        if error.name is None or error.name.split(".")[0] not in {"click", "msgspec", "rich", "yaml", "pydantic"}:
             raise
         sys.stderr.write(
             f"Error: the command line needs the package '{error.name}', which a deployed function does without. "

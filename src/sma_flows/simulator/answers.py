@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable
 from functools import lru_cache
-from json.decoder import JSONDecoder
 from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol import limits
 from sma_flows.protocol.check import ANSWER_IGNORED, PARAMETERS
 from sma_flows.simulator.desk import LIMIT_MS, RETRY_MS, Desk, sent
+from sma_flows.simulator.jsontext import dumps, loads
 from sma_flows.simulator.lists import end_all, replace_list
 from sma_flows.simulator.messages import Answer, FunctionFails, Over
-from sma_flows.simulator.model import MASKS, Delivery, Notice, Sent, dumps
+from sma_flows.simulator.model import MASKS, Delivery, Notice, Sent
 
 TIMED_OUT: Final = "AWS Lambda client operation timed out."
 TOO_MANY_PAIRS: Final = "TransactionAttributesInvalidMapSize"
 _EMPTY: Final = "Actions list is empty."
 _UNREADABLE: Final = "Error while reading actions list."
-_KEY: Final = '"TransactionAttributes"'
-_COLON: Final = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
 _new: Final = tuple.__new__
-_MASK: Final = MASKS[0][0]
 _MEMBERS: Final = frozenset({"SchemaVersion", "Actions", "TransactionAttributes"})
-_value: Final[Callable[[str, int], tuple[Any, int]]] = vars(JSONDecoder())["scan_once"]
 
 
 def answered(desk: Desk, answer: Answer) -> None:
@@ -138,16 +131,15 @@ def _over(desk: Desk, reason: str) -> None:
 
 
 def _judge(desk: Desk, notice: Notice, body: str) -> None:
-    head, attributes, text = _split(body)
-    listed = _listed(desk, head, notice.leg)
-    message = listed.message or ("" if attributes is None or isinstance(attributes, dict) else _UNREADABLE)
+    listed = _listed(desk, body, notice.leg)
+    message, attributes = listed.message, listed.attributes
     if message:  # rule 1
         desk.lean(f"answer {message}" if message in KNOWN_FAULTS else "answer Unsupported action")
         desk.lean("1")
         desk.error(message)
         _refuse(desk, notice, "InvalidLambdaResponse", message)
         return
-    if attributes is not None and not _store(desk, notice, attributes, text):
+    if attributes is not None and not _store(desk, notice, attributes):
         return
     actions = listed.actions
     if notice.type in ANSWER_IGNORED or not desk.alive:  # rule 4
@@ -177,7 +169,7 @@ def _judge(desk: Desk, notice: Notice, body: str) -> None:
             replace_list(desk, (), notice.type)
 
 
-def _store(desk: Desk, notice: Notice, attributes: dict[str, Any], text: str) -> bool:
+def _store(desk: Desk, notice: Notice, attributes: dict[str, Any]) -> bool:
     """Rule 2: the whole map is replaced, unless it is too large; false when the answer is refused."""
     if len(attributes) > limits.MAX_ATTRIBUTES:
         desk.lean("2")
@@ -189,8 +181,8 @@ def _store(desk: Desk, notice: Notice, attributes: dict[str, Any], text: str) ->
         desk.lean("66 attributes")
         if desk.switches.final_hangup_attributes == "lost":
             return True
-    size = limits.MAX_ATTRIBUTES_BYTES
-    if len(text) * 4 > size and len(text.encode()) > size and len(dumps(attributes).encode()) > size:
+    text, size = dumps(attributes), limits.MAX_ATTRIBUTES_BYTES
+    if len(text) * 4 > size and len(text.encode()) > size:
         desk.lean("2 bytes")
         _refuse(desk, notice, TOO_MANY_PAIRS, f"Transaction Attributes are larger than {size} bytes")
         return False
@@ -214,9 +206,10 @@ def _refuse(desk: Desk, notice: Notice, error: str, message: str) -> None:
 
 
 class _Listed(NamedTuple):
-    """What an answer says beside its attributes: its actions (None: none), or the message of contract 1.4."""
+    """What an answer says: its attributes and actions (None: none), or the message of contract 1.4."""
 
     message: str
+    attributes: dict[str, Any] | None = None
     actions: tuple[Sent, ...] | None = None
     warnings: tuple[str, ...] = ()
 
@@ -231,59 +224,10 @@ KNOWN_FAULTS: Final = frozenset(
 )
 
 
-def _split(body: str) -> tuple[str, Any, str]:
-    """An answer without its attributes, as text; the attributes, parsed and as text (None and "": not there).
-
-    The attributes change with every event, the rest is often the same: so it need not be parsed twice.
-    """
-    start = body.rfind(_KEY)
-    if start > 0:
-        head = body[:start].rstrip()
-        begin = start + len(_KEY) + 2
-        if body[begin - 2 : begin] != ": ":
-            colon = _COLON.match(body, begin - 2)
-            begin = colon.end() if colon is not None else 0
-        if begin and head[-1:] == ",":
-            try:
-                value, end = _value(body, begin)
-            except (ValueError, StopIteration):
-                return body, None, ""
-            if body[end:].strip() == "}":  # the last member of the answer itself: what is before it closes as well
-                return f"{head[:-1]}}}", value, body[begin:end]
-        try:
-            response = json.loads(body)
-        except ValueError:
-            return body, None, ""
-        if isinstance(response, dict) and response.get("TransactionAttributes") is not None:
-            attributes = response["TransactionAttributes"]
-            return dumps(response | {"TransactionAttributes": None}), attributes, dumps(attributes)
-    return body, None, ""
-
-
-def _listed(desk: Desk, text: str, leg: str) -> _Listed:
-    """An answer without attributes. Calls that are answered alike differ in their CallIds, which are masked here."""
-    ids: dict[str, str] = {"": ""}
-    masked = text
-    for mask, one in zip(MASKS, desk.legs, strict=False):
-        ident = one[1]
-        if ident in masked:
-            shorter = masked.replace(f'"CallId": "{ident}"', f'"CallId": "{mask}"')
-            masked = shorter if shorter is not masked else masked.replace(f'"CallId":"{ident}"', f'"CallId": "{mask}"')
-            ids[mask] = ident
-    message, sent_, warnings = _list(masked, leg)
-    if len(ids) == 1:
-        return _new(_Listed, (message, sent_, warnings))
-    actions = [_new(Sent, (*one[:5], ids.get(one[5], one[5]))) for one in sent_ or ()]
-    if masked.count(_MASK) != sum([one[5] != "" for one in actions]):
-        return _list(text, leg)  # a CallId that names no leg of an action is to be read as it is
-    return _new(_Listed, (message, tuple(actions), warnings))
-
-
-@lru_cache(maxsize=2048)
-def _list(text: str, leg: str) -> _Listed:
-    """An answer without attributes: its actions, or what is wrong with it."""
+def _listed(desk: Desk, body: str, leg: str) -> _Listed:
+    """An answer: what it says, or what is wrong with it."""
     try:
-        response = json.loads(text) if text else None
+        response = loads(body) if body else None
     except ValueError:
         return _Listed(_UNREADABLE)
     if response is None or response == "" or response == {}:
@@ -294,23 +238,42 @@ def _list(text: str, leg: str) -> _Listed:
         return _Listed(
             "The schema version in the invocation request does not match the schema version in the response."
         )
-    actions = response.get("Actions")
-    if actions is not None and not isinstance(actions, list):
+    actions, attributes = response.get("Actions"), response.get("TransactionAttributes")
+    if (actions is not None and not isinstance(actions, list)) or not (
+        attributes is None or isinstance(attributes, dict)
+    ):
         return _Listed(_UNREADABLE)
     if len(actions or ()) > limits.MAX_ACTIONS:
         return _Listed("Too many actions specified in a response.")
     found, warnings = [], []
     for action in actions or ():
-        if not isinstance(action, dict) or not isinstance(action.get("Parameters", {}), dict | None):
+        parameters = action.get("Parameters") if isinstance(action, dict) else False
+        if not (parameters is None or isinstance(parameters, dict)):
             return _Listed(_UNREADABLE)
         kind = action.get("Type")
         if not isinstance(kind, str) or kind not in PARAMETERS:
             return _Listed(f"Unsupported action {kind} specified")
-        one, warning = sent(kind, leg, action.get("Parameters") or {})
+        one, warning = _sent(desk, kind, leg, parameters or {})
         found.append(one)
         if warning:
             warnings.append(warning)
-    unknown = sorted(response.keys() - _MEMBERS)
-    if unknown:
-        warnings.append(f"the answer: the service ignores {', '.join(unknown)}")
-    return _Listed("", None if actions is None else tuple(found), tuple(warnings))
+    if not response.keys() <= _MEMBERS:
+        warnings.append(f"the answer: the service ignores {', '.join(sorted(response.keys() - _MEMBERS))}")
+    return _new(_Listed, ("", attributes, None if actions is None else tuple(found), tuple(warnings)))
+
+
+def _sent(desk: Desk, kind: str, leg: str, parameters: dict[str, Any]) -> tuple[Sent, str]:
+    """An action. Calls that are answered alike differ in their CallIds, for which masks stand in what they share."""
+    call_id = parameters.get("CallId")
+    if call_id:
+        for mask, one in zip(MASKS, desk.legs, strict=False):
+            if one[1] == call_id:
+                parameters["CallId"] = mask
+                (*shared, _), warning = _shared(kind, leg, dumps(parameters), True)
+                return _new(Sent, (*shared, call_id)), warning
+    return _shared(kind, leg, dumps(parameters), False)
+
+
+@lru_cache(maxsize=2048)
+def _shared(kind: str, leg: str, parameters: str, masked: bool) -> tuple[Sent, str]:
+    return sent(kind, leg, loads(parameters), masked=masked)

@@ -6,11 +6,11 @@ which of the tokens that could be used next are no good (rule 49), and who is in
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from sma_flows.simulator.jsontext import loads
 from sma_flows.simulator.legs import JOIN_TOKEN, MEETING_ID
 from sma_flows.simulator.meetings import Meetings
 from sma_flows.simulator.messages import Answer, Dials, HangUp, Input, MeetingEnds, Output
@@ -128,7 +128,7 @@ def _seat(params: Mapping[str, Any]) -> Seat:
 
 def _joins(body: str) -> Iterator[Mapping[str, Any]]:
     try:
-        actions = json.loads(body).get("Actions") or ()
+        actions = loads(body).get("Actions") or ()
         for action in actions:
             if action.get("Type") == _JOIN and isinstance(action.get("Parameters"), dict):
                 yield action["Parameters"]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol.check import PARAMETERS
+from sma_flows.simulator.jsontext import dumps
 from sma_flows.simulator.messages import Break, CallRecording, Deliver, Gone, Log, Output
 from sma_flows.simulator.model import (
-    MASKS,
     Delivery,
     Leg,
     Listener,
@@ -19,7 +19,6 @@ from sma_flows.simulator.model import (
     Sent,
     Timer,
     World,
-    dumps,
     frame,
     quote,
 )
@@ -440,8 +439,11 @@ class Desk:
         return f"{begin}{headers}}}"
 
 
-def sent(kind: str, leg: str, given: Mapping[str, Any]) -> tuple[Sent, str]:
-    """An action as the service understands it, and a warning about keys that it does not know (rule 8)."""
+def sent(kind: str, leg: str, given: Mapping[str, Any], *, masked: bool = False) -> tuple[Sent, str]:
+    """An action as the service understands it, and a warning about keys that it does not know (rule 8).
+
+    *masked*: CallId is a mask (:class:`Sent`).
+    """
     known = _KNOWN[kind]
     data: dict[str, Any] = {}
     ignored = []
@@ -464,7 +466,7 @@ def sent(kind: str, leg: str, given: Mapping[str, Any]) -> tuple[Sent, str]:
             defaults += f',"InBetweenDigitsDurationInMilliseconds":{dumps(total)}'
     warning = f"{kind}: the service ignores {', '.join(sorted(ignored))}" if ignored else ""
     params = dumps(data)
-    call_id = str(data.pop("CallId")) if data.get("CallId") in MASKS else ""
+    call_id = str(data.pop("CallId")) if masked else ""
     return Sent(kind, leg, params, data, defaults, call_id), warning
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol.events import as_int
 from sma_flows.simulator.desk import COLLECTING, DONE, Desk, Done, Failed, Outcome, bad
+from sma_flows.simulator.jsontext import loads
 from sma_flows.simulator.messages import Hears
 from sma_flows.simulator.model import Leg, Listener, Notice, Running, Sent, quote
 from sma_flows.simulator.talk import audio_fault, audio_ms, audio_name, recorded, speech_fault, speech_ms
@@ -60,7 +60,7 @@ def _pattern(text: object) -> re.Pattern[str] | None:
 @lru_cache(maxsize=1024)
 def collection(params: str) -> Collection:
     """The parameters of a digit action, read once for all calls that are asked the same."""
-    given = json.loads(params)
+    given = loads(params)
     least, most = number(given, "MinNumberOfDigits", 0), number(given, "MaxNumberOfDigits", MOST_DIGITS)
     total = number(given, "RepeatDurationInMilliseconds", 0)
     gap, attempts = number(given, "InBetweenDigitsDurationInMilliseconds", total), number(given, "Repeat", 1)
@@ -86,7 +86,7 @@ def collection(params: str) -> Collection:
 @lru_cache(maxsize=1024)
 def registration(params: str) -> Registration:
     """The parameters of ReceiveDigits, read once for all calls that register the same."""
-    given = json.loads(params)
+    given = loads(params)
     gap = number(given, "InBetweenDigitsDurationInMilliseconds", 0)
     flush = number(given, "FlushDigitsDurationInMilliseconds", 0)
     pattern = _pattern(given.get("InputDigitsRegex") or None)

@@ -6,7 +6,6 @@ Nothing here waits: time passes when the caller lets it (:meth:`Phone.wait`, :me
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from sma_flows.simulator.bot_line import BotLine, Utterance
 from sma_flows.simulator.bots import Bot
 from sma_flows.simulator.desk import Desk
+from sma_flows.simulator.jsontext import loads
 from sma_flows.simulator.messages import (
     Answer,
     BotResult,
@@ -81,7 +81,7 @@ class _Response(Entry):
 def parsed(body: str) -> Any:
     """A response as an object; the text itself when it is not JSON."""
     try:
-        return json.loads(body) if body else ""
+        return loads(body) if body else ""
     except ValueError:
         return body
 

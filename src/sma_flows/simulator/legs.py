@@ -10,8 +10,9 @@ from sma_flows.protocol import limits
 from sma_flows.protocol.actions import InvalidActionError, sip_headers
 from sma_flows.protocol.events import as_int
 from sma_flows.simulator.desk import DONE, Desk, Done, Failed, Outcome, bad
+from sma_flows.simulator.jsontext import dumps
 from sma_flows.simulator.messages import BotResult, Callee, CallRecording, Dials, Hears, SlotValue
-from sma_flows.simulator.model import Leg, Notice, Running, Sent, dumps
+from sma_flows.simulator.model import Leg, Notice, Running, Sent
 from sma_flows.simulator.talk import audio_fault, audio_name
 
 MEETING_NUMBER: Final = "+17035550122"

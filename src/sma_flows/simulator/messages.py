@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from sma_flows.simulator.jsontext import loads
+
 Pairs = tuple[tuple[str, str], ...]
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -204,7 +206,7 @@ class Deliver(NamedTuple):
     @property
     def event(self) -> dict[str, Any]:
         """The event, a fresh object each time."""
-        loaded: dict[str, Any] = json.loads(self.body)
+        loaded: dict[str, Any] = loads(self.body)
         return loaded
 
 

@@ -5,25 +5,19 @@ JSON objects (actions, attributes, events) count by their text, so two calls in 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, Final, NamedTuple
 
 from sma_flows.protocol import limits
+from sma_flows.simulator.jsontext import dumps, loads
 from sma_flows.simulator.messages import Break, Pairs
 from sma_flows.simulator.switches import Switches
 
-try:  # the C encoder itself: JSONEncoder.encode makes a new one for every object
-    from json.encoder import c_make_encoder  # type: ignore[attr-defined]
-except ImportError:  # pragma: no cover - an interpreter without it
-    c_make_encoder = None
-
 SPEECH_MS_PER_CHARACTER = 60
 MASKS: Final = ("\x7fA", "\x7fB")
-"""What stands for the CallIds of the legs while the text of an answer is looked up (:mod:`.answers`): ASCII, so that
-the text stays as small as it is."""
+"""What stands for the CallIds of the legs in actions, which calls share (:class:`Sent`)."""
 
 MASKED: Final = '"CallId":"\x7f'
 """How the parameters name a leg by its mask, up to its letter."""
@@ -31,28 +25,7 @@ MASKED: Final = '"CallId":"\x7f'
 CONSUMED: Final = ("x-chime-join-token", "x-chime-meeting-id")
 """SIP headers that the service takes for itself and does not show (contract 1.3)."""
 
-_join = "".join
 _new = tuple.__new__
-_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-
-
-def _refuse(value: object) -> None:
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-if c_make_encoder is not None:
-    _pieces = c_make_encoder(None, _refuse, encode_basestring, None, ":", ",", False, False, True)
-
-    def dumps(value: Any) -> str:
-        """JSON text without spaces. The value must be a tree."""
-        return _join(_pieces(value, 0))
-
-else:  # pragma: no cover
-
-    def dumps(value: Any) -> str:
-        """JSON text without spaces."""
-        return _encoder.encode(value)
-
 
 quote = encode_basestring
 """A text as a JSON string."""
@@ -195,7 +168,7 @@ class Sent(NamedTuple):
 
     def parameters(self) -> dict[str, Any]:
         """The parameters, a fresh object."""
-        loaded: dict[str, Any] = json.loads(self.text)
+        loaded: dict[str, Any] = loads(self.text)
         return loaded
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sma_flows.protocol import limits
 from sma_flows.simulator import answers, digits, legs, lists, talk
 from sma_flows.simulator.desk import COLLECTING, DONE, Desk
+from sma_flows.simulator.jsontext import dumps
 from sma_flows.simulator.messages import (
     Answer,
     BotResult,
@@ -33,7 +34,7 @@ from sma_flows.simulator.messages import (
     Talk,
     Update,
 )
-from sma_flows.simulator.model import Leg, Network, Notice, dumps
+from sma_flows.simulator.model import Leg, Network, Notice
 
 __all__ = ["Network", "advance", "elapse", "feed"]
 

@@ -10,8 +10,9 @@ from sma_flows.protocol import limits
 from sma_flows.protocol.actions import InvalidActionError, dtmf
 from sma_flows.protocol.events import as_int
 from sma_flows.simulator.desk import Desk, Done, Failed, Outcome, bad
+from sma_flows.simulator.jsontext import dumps
 from sma_flows.simulator.messages import Hears, Stored
-from sma_flows.simulator.model import SPEECH_MS_PER_CHARACTER, Leg, Running, Sent, dumps, quote
+from sma_flows.simulator.model import SPEECH_MS_PER_CHARACTER, Leg, Running, Sent, quote
 
 _new: Final = tuple.__new__
 _KEYS: Final = tuple("0123456789*#")

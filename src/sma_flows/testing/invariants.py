@@ -21,6 +21,7 @@ from sma_flows.protocol.check import check_emit_rules, check_event, check_respon
 from sma_flows.runtime import callstate
 from sma_flows.runtime.ask import Secret
 from sma_flows.runtime.work import ANSWER_S
+from sma_flows.simulator.jsontext import dumps, loads
 from sma_flows.simulator.messages import Gone, Log
 from sma_flows.simulator.switches import Switches
 from sma_flows.testing.session import Session
@@ -45,7 +46,7 @@ NOT_ASKED: Final = ("InvalidDigitsReceived", "InputTimeLimitExceeded", "CallNotA
 """Failures that are people's doing: silence, wrong keys, nobody at home."""
 
 
-NOTHING: Final = '{"SchemaVersion": "1.0"}'
+NOTHING: Final = {"SchemaVersion": "1.0"}
 
 FIRST: Final = ("NEW_INBOUND_CALL", "NEW_OUTBOUND_CALL", "CALL_ANSWERED")
 """Events that begin something: the service may not have heard the answer to them (rule R4)."""
@@ -107,8 +108,8 @@ class Watch:
         """See :class:`~sma_flows.testing.targets.Target`."""
         turn = self.inner.answer(event, at_ms, now)
         self.turns.append(turn)
-        self.event = json.loads(event)
-        self.reply = json.loads(turn.response) if turn.response else None
+        self.event = loads(event)
+        self.reply = loads(turn.response) if turn.response else None
         self.again = self.after = None
         if self._twice:
             self._repeat(event, at_ms, now)
@@ -123,7 +124,7 @@ class Watch:
         saved = self.reply.get("TransactionAttributes") if isinstance(self.reply, dict) else None
         if saved:
             told = {**self.event, "CallDetails": {**self.event["CallDetails"], "TransactionAttributes": saved}}
-            self.after = self.inner.answer(json.dumps(told, ensure_ascii=False), at_ms, now)
+            self.after = self.inner.answer(dumps(told), at_ms, now)
 
     def _note_secrets(self, turn: Turn) -> None:
         for name, value in (turn.values or {}).items():
@@ -274,7 +275,7 @@ def repeats_alike(call: Watch) -> Iterator[str]:
 
 def repeats_change_nothing(call: Watch) -> Iterator[str]:
     """An event that comes again after its answer was taken is answered with nothing (a first event: with the same)."""
-    if call.after is None or call.after.response == NOTHING:
+    if call.after is None or loads(call.after.response) == NOTHING:
         return
     if call.turn.kind in FIRST and call.after.response == call.turn.response:
         return
@@ -327,10 +328,8 @@ def attendees_deleted(call: Watch) -> Iterator[str]:
 
 def _taken(turn: Turn, later: Iterable[Turn]) -> bool:
     """Whether a later event shows the saved call of an answer."""
-    saved = json.loads(turn.response).get("TransactionAttributes")
-    return bool(saved) and any(
-        json.loads(one.event)["CallDetails"].get("TransactionAttributes") == saved for one in later
-    )
+    saved = loads(turn.response).get("TransactionAttributes")
+    return bool(saved) and any(loads(one.event)["CallDetails"].get("TransactionAttributes") == saved for one in later)
 
 
 def invocations_bounded(call: Watch) -> Iterator[str]:
@@ -463,7 +462,7 @@ def _distinct(turns: Iterable[Turn]) -> Iterator[Turn]:
     """Events without those that came a second time (a retry is the same event)."""
     seen: set[str] = set()
     for turn in turns:
-        event = json.loads(turn.event)
+        event = loads(turn.event)
         details = {name: value for name, value in event["CallDetails"].items() if name != "TransactionAttributes"}
         key = _key({**event, "Sequence": 0, "CallDetails": details})
         if key not in seen:
@@ -472,17 +471,17 @@ def _distinct(turns: Iterable[Turn]) -> Iterator[Turn]:
 
 
 def _key(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return dumps(value)
 
 
 @lru_cache(maxsize=20_000)
 def _answer_shape(text: str) -> tuple[str, ...]:
-    return tuple(check_response(json.loads(text)))
+    return tuple(check_response(loads(text)))
 
 
 @lru_cache(maxsize=20_000)
 def _event_shape(text: str) -> tuple[str, ...]:
-    return tuple(check_event(json.loads(text)))
+    return tuple(check_event(loads(text)))
 
 
 @lru_cache(maxsize=256)

@@ -9,7 +9,6 @@ anywhere shows on the simulated line.
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from sma_flows.plan import FlowPlan
 from sma_flows.protocol.actions import CODES, mark
 from sma_flows.runtime import callstate
 from sma_flows.runtime.ask import Ask
+from sma_flows.simulator.jsontext import loads
 from sma_flows.simulator.messages import BotResult, Break, Callee, HangUp, MeetingEnds, Talk, Update
 from sma_flows.testing.lab import Lab, Setting, Trial, some_value, usual
 from sma_flows.testing.moves import Listen, Move, Press, Silence
@@ -185,7 +185,7 @@ class _Search:
                 self.places.add(place)
             after = trial.watch.turns[-1].after
             text = trial.session.phone.network.attributes
-            saved = callstate.load(json.loads(text)) if text else None
+            saved = callstate.load(loads(text)) if text else None
             counters = dict(saved.counters) if saved is not None else {}
             over = trial.session.phone.over and not chooser.pending  # it may go on otherwise after another reply
             return _End(fresh, known or over, chooser.pending, (after.state, after.base), counters)
@@ -489,7 +489,7 @@ def _place(trial: Trial) -> Any:
     network = trial.session.phone.network
     if network.over:
         return None
-    saved = callstate.load(json.loads(network.attributes)) if network.attributes else None
+    saved = callstate.load(loads(network.attributes)) if network.attributes else None
     running = network.running
     going = (running.action.type, running.attempt, running.phase) if running is not None else ()
     if saved is None:

@@ -18,6 +18,7 @@ from sma_flows.runtime.ask import Secret
 from sma_flows.simulator.attending import Attending, thrown_out
 from sma_flows.simulator.bots import Bot
 from sma_flows.simulator.driver import Phone
+from sma_flows.simulator.jsontext import loads
 from sma_flows.simulator.meetings import Meetings
 from sma_flows.simulator.messages import BotResult, Break, Callee, HangUp, Hears, Input, Key, Log, Talk, Update
 from sma_flows.simulator.model import Network
@@ -121,7 +122,7 @@ class Session:
         except TargetError as error:  # to the service a function that fails; to whoever plays the call the end of it
             self.unreachable = error
             raise
-        event = json.loads(text)
+        event = loads(text)
         self.turns.append(turn)
         self.trail.event(event, turn.trail)
         self._delay_ms = turn.delay_ms + turn.held_ms

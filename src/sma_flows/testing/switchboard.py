@@ -5,7 +5,6 @@ The transcript has the lines of :mod:`sma_flows.testing.session`, written while 
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from sma_flows.simulator.api.admin import told
 from sma_flows.simulator.bots import Bot
 from sma_flows.simulator.driver import Phone
 from sma_flows.simulator.exchange import Line, Route
+from sma_flows.simulator.jsontext import dumps, loads
 from sma_flows.simulator.messages import Deliver, Entry, Hears, InboundCall, Key, OutboundCall
 from sma_flows.simulator.model import World
 from sma_flows.simulator.storage import Storage
@@ -72,11 +72,11 @@ class Environment:
         with self._one_at_a_time:
             self._clock.at = now
             watched = _Watched(self.services)
-            result = handle(self.program, json.loads(event), now=now, services=watched, overlaps=self.services.overlaps)
+            result = handle(self.program, loads(event), now=now, services=watched, overlaps=self.services.overlaps)
         return Turn(
             at_ms,
             event,
-            json.dumps(result.response),
+            dumps(result.response),
             result.before,
             result.after,
             result.note,
@@ -182,7 +182,7 @@ class _Scribe:
     def _answered(self, entry: Entry) -> None:
         body = self._delivered.get(entry.number, "")
         turn = self.turns.pop(body, None)
-        event = json.loads(body) if body else {}
+        event = loads(body) if body else {}
         if turn is None or isinstance(entry.value, Exception):
             self._note(entry, f"{event.get('InvocationEventType')}  {told(entry)}")
             return

@@ -21,6 +21,7 @@ from sma_flows.runtime import callstate
 from sma_flows.runtime.ask import Ask
 from sma_flows.runtime.frame import Visit
 from sma_flows.runtime.invoke import Position, handle
+from sma_flows.simulator.jsontext import dumps, loads
 from sma_flows.testing.scripted import REHEARSAL, World, packed, unpacked
 
 __all__ = [
@@ -79,12 +80,12 @@ class Turn:
     @property
     def kind(self) -> str:
         """``InvocationEventType``."""
-        return str(json.loads(self.event).get("InvocationEventType"))
+        return str(loads(self.event).get("InvocationEventType"))
 
     @property
     def actions(self) -> list[dict[str, Any]]:
         """The actions of the answer, fresh objects."""
-        answer = json.loads(self.response) if self.response else None
+        answer = loads(self.response) if self.response else None
         found = answer.get("Actions") if isinstance(answer, dict) else None
         return list(found or ())
 
@@ -119,13 +120,13 @@ class InProcess:
         world = self.world
         world.clock.set(now)
         world.spent_ms, world.later = 0, []
-        result = handle(world.program, json.loads(event), now=now, services=world, overlaps=world.services.overlaps)
+        result = handle(world.program, loads(event), now=now, services=world, overlaps=world.services.overlaps)
         trail = tuple(world.watch)
         world.watch.clear()
         return Turn(
             at_ms,
             event,
-            json.dumps(result.response),
+            dumps(result.response),
             result.before,
             result.after,
             result.note,
@@ -140,8 +141,8 @@ class InProcess:
 
 def turn_of(event: str, response: str, at_ms: int) -> Turn:
     """A turn from texts alone: position and variables are read from the saved call that travels with them."""
-    told = json.loads(event)
-    answer = json.loads(response) if response else None
+    told = loads(event)
+    answer = loads(response) if response else None
     before = callstate.load(told.get("CallDetails", {}).get("TransactionAttributes") or {})
     attributes = answer.get("TransactionAttributes") if isinstance(answer, dict) else None
     after = callstate.load(attributes) if attributes else before
