@@ -31,7 +31,7 @@ from simulator.kit import (
 )
 from sma_flows.simulator.driver import Party
 from sma_flows.simulator.messages import BotResult, Key, Stored
-from sma_flows.simulator.model import World
+from sma_flows.simulator.model import MASKS, World
 
 MUTE = act("ModifyChimeMeetingAttendees", Operation="Mute", MeetingId="meeting-1", AttendeeList=["me"], **B)
 RECORD = act("StartCallRecording", Track="BOTH", Destination={"Type": "S3", "Location": "calls"})
@@ -98,6 +98,17 @@ def test_unknown_keys_inside_of_parameters_are_ignored() -> None:
     assert echo["AudioSource"] == {"Type": "S3", "BucketName": "sounds", "Key": "a.wav"}
     assert echo["CallId"] == last(made)["CallDetails"]["Participants"][0]["CallId"]
     assert logs(made, "warning")[0] == "PlayAudio: the service ignores AudioSource.ParticipantTag"
+
+
+@pytest.mark.parametrize("name", [MASKS[0], MASKS[1], "nobody"])
+def test_a_call_id_of_nobody_is_read_as_it_is(name: str) -> None:
+    right, wrong = pause(CallId="aaaaaaaa-0000-0000-0000-000000000001"), pause(CallId=name)
+    made = called(right, answers={"ACTION_SUCCESSFUL Pause": [reply(wrong), reply()]})
+    made.settle()
+    ours, theirs = made.events[-2:]
+    assert ours["ActionData"]["Parameters"]["CallId"] == "aaaaaaaa-0000-0000-0000-000000000001"
+    assert theirs["InvocationEventType"] == "ACTION_FAILED"
+    assert theirs["ActionData"]["Parameters"]["CallId"] == name
 
 
 def test_an_answer_after_the_end_is_dropped() -> None:
