@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+from msgspec import MsgspecError, Raw, Struct, field
+from msgspec.json import Decoder
 
 from sma_flows.protocol import limits
 from sma_flows.protocol.check import ANSWER_IGNORED, PARAMETERS
@@ -11,13 +14,16 @@ from sma_flows.simulator.desk import LIMIT_MS, RETRY_MS, Desk, sent
 from sma_flows.simulator.jsontext import dumps, loads
 from sma_flows.simulator.lists import end_all, replace_list
 from sma_flows.simulator.messages import Answer, FunctionFails, Over
-from sma_flows.simulator.model import MASKS, Delivery, Notice, Sent
+from sma_flows.simulator.model import MASKED, MASKS, Delivery, Notice, Sent, quote
 
 TIMED_OUT: Final = "AWS Lambda client operation timed out."
 TOO_MANY_PAIRS: Final = "TransactionAttributesInvalidMapSize"
 _EMPTY: Final = "Actions list is empty."
 _UNREADABLE: Final = "Error while reading actions list."
 _new: Final = tuple.__new__
+_NOTHING: Final = Raw(b"")
+_EMPTY_OBJECT: Final = Raw(b"{}")
+_MASKED: Final = tuple([f'"CallId":{quote(mask)}' for mask in MASKS])
 _MEMBERS: Final = frozenset({"SchemaVersion", "Actions", "TransactionAttributes"})
 
 
@@ -139,7 +145,7 @@ def _judge(desk: Desk, notice: Notice, body: str) -> None:
         desk.error(message)
         _refuse(desk, notice, "InvalidLambdaResponse", message)
         return
-    if attributes is not None and not _store(desk, notice, attributes):
+    if attributes[:1] == "{" and not _store(desk, notice, attributes):
         return
     actions = listed.actions
     if notice.type in ANSWER_IGNORED or not desk.alive:  # rule 4
@@ -169,9 +175,9 @@ def _judge(desk: Desk, notice: Notice, body: str) -> None:
             replace_list(desk, (), notice.type)
 
 
-def _store(desk: Desk, notice: Notice, attributes: dict[str, Any]) -> bool:
+def _store(desk: Desk, notice: Notice, text: str) -> bool:
     """Rule 2: the whole map is replaced, unless it is too large; false when the answer is refused."""
-    if len(attributes) > limits.MAX_ATTRIBUTES:
+    if text.count(":") > limits.MAX_ATTRIBUTES and len(loads(text)) > limits.MAX_ATTRIBUTES:
         desk.lean("2")
         desk.lean("2 kept")
         count = f"Maximum number of mappings is {limits.MAX_ATTRIBUTES}"
@@ -181,12 +187,12 @@ def _store(desk: Desk, notice: Notice, attributes: dict[str, Any]) -> bool:
         desk.lean("66 attributes")
         if desk.switches.final_hangup_attributes == "lost":
             return True
-    text, size = dumps(attributes), limits.MAX_ATTRIBUTES_BYTES
-    if len(text) * 4 > size and len(text.encode()) > size:
+    size = limits.MAX_ATTRIBUTES_BYTES
+    if len(text) * 4 > size and len(dumps(loads(text)).encode()) > size:
         desk.lean("2 bytes")
         _refuse(desk, notice, TOO_MANY_PAIRS, f"Transaction Attributes are larger than {size} bytes")
         return False
-    desk.attributes = text if attributes else ""
+    desk.attributes = text if '"' in text else ""
     return True
 
 
@@ -206,10 +212,13 @@ def _refuse(desk: Desk, notice: Notice, error: str, message: str) -> None:
 
 
 class _Listed(NamedTuple):
-    """What an answer says: its attributes and actions (None: none), or the message of contract 1.4."""
+    """What an answer says, or the message of contract 1.4.
+
+    ``attributes`` are JSON text: of an object, ``null``, or nothing at all; ``actions`` None: none are told.
+    """
 
     message: str
-    attributes: dict[str, Any] | None = None
+    attributes: str = ""
     actions: tuple[Sent, ...] | None = None
     warnings: tuple[str, ...] = ()
 
@@ -224,8 +233,50 @@ KNOWN_FAULTS: Final = frozenset(
 )
 
 
+class _Action(Struct, forbid_unknown_fields=True, gc=False):
+    type: str = field(name="Type")
+    parameters: Raw = field(name="Parameters", default=_EMPTY_OBJECT)
+
+
+class _Usual(Struct, forbid_unknown_fields=True, gc=False):
+    """An answer as nearly every one is. The rest is looked at more closely."""
+
+    version: Literal["1.0"] = field(name="SchemaVersion")
+    actions: list[_Action] | None = field(name="Actions", default=None)
+    attributes: Raw = field(name="TransactionAttributes", default=_NOTHING)
+
+
+_usual: Final = Decoder(_Usual).decode
+
+
 def _listed(desk: Desk, body: str, leg: str) -> _Listed:
-    """An answer: what it says, or what is wrong with it."""
+    """What an answer says, without reading what is in its actions: they are known by their text (:func:`_sent`)."""
+    try:
+        answer = _usual(body)
+    except (MsgspecError, UnicodeError, RecursionError):
+        return _examined(desk, body, leg)
+    actions, attributes = answer.actions, str(answer.attributes, "utf-8")
+    if attributes[:1] != "{" and attributes not in ("", "null"):
+        return _examined(desk, body, leg)
+    if actions is None:
+        return _new(_Listed, ("", attributes, None, ()))
+    if len(actions) > limits.MAX_ACTIONS:
+        return _examined(desk, body, leg)
+    found: list[Sent] = []
+    warnings: tuple[str, ...] = ()
+    for action in actions:
+        kind, parameters = action.type, str(action.parameters, "utf-8")
+        if parameters[:1] != "{" or kind not in PARAMETERS:
+            return _examined(desk, body, leg)
+        one, warning = _sent(desk, kind, leg, parameters)
+        found.append(one)
+        if warning:
+            warnings = (*warnings, warning)
+    return _new(_Listed, ("", attributes, tuple(found), warnings))
+
+
+def _examined(desk: Desk, body: str, leg: str) -> _Listed:
+    """As :func:`_listed`, for any answer: what it says, or what is wrong with it."""
     try:
         response = loads(body) if body else None
     except ValueError:
@@ -239,41 +290,52 @@ def _listed(desk: Desk, body: str, leg: str) -> _Listed:
             "The schema version in the invocation request does not match the schema version in the response."
         )
     actions, attributes = response.get("Actions"), response.get("TransactionAttributes")
-    if (actions is not None and not isinstance(actions, list)) or not (
-        attributes is None or isinstance(attributes, dict)
-    ):
+    if not (isinstance(actions, list | None) and isinstance(attributes, dict | None)):
         return _Listed(_UNREADABLE)
     if len(actions or ()) > limits.MAX_ACTIONS:
         return _Listed("Too many actions specified in a response.")
     found, warnings = [], []
     for action in actions or ():
-        parameters = action.get("Parameters") if isinstance(action, dict) else False
-        if not (parameters is None or isinstance(parameters, dict)):
+        if not isinstance(action, dict) or not isinstance(action.get("Parameters"), dict | None):
             return _Listed(_UNREADABLE)
         kind = action.get("Type")
         if not isinstance(kind, str) or kind not in PARAMETERS:
             return _Listed(f"Unsupported action {kind} specified")
-        one, warning = _sent(desk, kind, leg, parameters or {})
+        one, warning = _sent(desk, kind, leg, dumps(action.get("Parameters") or {}))
         found.append(one)
         if warning:
             warnings.append(warning)
-    if not response.keys() <= _MEMBERS:
-        warnings.append(f"the answer: the service ignores {', '.join(sorted(response.keys() - _MEMBERS))}")
-    return _new(_Listed, ("", attributes, None if actions is None else tuple(found), tuple(warnings)))
+    unknown = sorted(response.keys() - _MEMBERS)
+    if unknown:
+        warnings.append(f"the answer: the service ignores {', '.join(unknown)}")
+    text = "" if attributes is None else dumps(attributes)
+    return _Listed("", text, None if actions is None else tuple(found), tuple(warnings))
 
 
-def _sent(desk: Desk, kind: str, leg: str, parameters: dict[str, Any]) -> tuple[Sent, str]:
-    """An action. Calls that are answered alike differ in their CallIds, for which masks stand in what they share."""
-    call_id = parameters.get("CallId")
-    if call_id:
-        for mask, one in zip(MASKS, desk.legs, strict=False):
-            if one[1] == call_id:
-                parameters["CallId"] = mask
-                (*shared, _), warning = _shared(kind, leg, dumps(parameters), True)
-                return _new(Sent, (*shared, call_id)), warning
-    return _shared(kind, leg, dumps(parameters), False)
+def _sent(desk: Desk, kind: str, leg: str, text: str) -> tuple[Sent, str]:
+    """An action with these parameters (JSON text of an object), and a warning.
+
+    Calls that are answered alike share it: they differ in the CallIds of their legs, for which a mask stands in it.
+    """
+    for masked, one in zip(_MASKED, desk.legs):  # noqa: B905 - one call less; there are two legs at most
+        alike = text.replace(one[9][2], masked)
+        if alike is text:
+            if one[1] not in text:
+                continue
+            text = dumps(loads(text))
+            alike = text.replace(one[9][2], masked)
+        shared = _shared(kind, leg, alike, masked)
+        if shared is None:  # it stands elsewhere, or something else looks like a mask
+            return sent(kind, leg, loads(text))
+        return _new(Sent, (*shared[0][:5], one[1])), shared[1]
+    return _shared(kind, leg, text, "") or sent(kind, leg, loads(text))
 
 
 @lru_cache(maxsize=2048)
-def _shared(kind: str, leg: str, parameters: str, masked: bool) -> tuple[Sent, str]:
-    return sent(kind, leg, loads(parameters), masked=masked)
+def _shared(kind: str, leg: str, text: str, masked: str) -> tuple[Sent, str] | None:
+    given = loads(text)
+    if not masked:
+        return sent(kind, leg, given)
+    if f'"CallId":{quote(str(given.get("CallId")))}' != masked or text.count(MASKED) > 1:
+        return None
+    return sent(kind, leg, given, masked=True)

@@ -327,7 +327,7 @@ class Desk:
         """What was sent, with what the service adds (rules 8 and 20): JSON text."""
         self.lean("20")
         given = sent.call_id or "CallId" in sent.data
-        added = sent.defaults if given else f',"CallId":{quote(leg.call_id)}{sent.defaults}'
+        added = sent.defaults if given else f",{leg.texts[2]}{sent.defaults}"
         if self.switches.echo_defaults == "more":
             self.lean("20 more")
             known = {"ParticipantTag": leg.tag, **_MORE.get(sent.type, {})}
@@ -424,7 +424,7 @@ class Desk:
         return self.switches.gone_leg_listed == "yes"
 
     def _participant(self, leg: Leg, notice: Notice) -> str:
-        begin, headers = leg.texts
+        begin, headers, _ = leg.texts
         if headers:
             first = self.numbered <= 1 if leg.tag == "LEG-A" else notice.type == "ACTION_SUCCESSFUL"
             if not first:

@@ -82,8 +82,8 @@ def frame(transaction: str, account: str, region: str, rule: str, key: str, appl
 class Leg(NamedTuple):
     """A participant. ``status`` is "" (not answered), ``ringing`` (invisible to the function), Connected, Disconnected.
 
-    ``recording`` is "", ``on``, ``paused`` or ``stopped``. ``texts`` are the beginning of the participant as JSON and
-    its SIP headers as a member behind a comma. Make one with :meth:`new`.
+    ``recording`` is "", ``on``, ``paused`` or ``stopped``. ``texts`` are the beginning of the participant as JSON, its
+    SIP headers as a member behind a comma, and its CallId as a member. Make one with :meth:`new`.
     """
 
     tag: str
@@ -95,7 +95,7 @@ class Leg(NamedTuple):
     status: str
     headers: Pairs
     recording: str
-    texts: tuple[str, str]
+    texts: tuple[str, str, str]
 
     @classmethod
     def new(
@@ -103,10 +103,12 @@ class Leg(NamedTuple):
     ) -> Leg:
         """A leg that begins."""
         shown = {name: value for name, value in headers if name.lower() not in CONSUMED}
+        named = f'"CallId":{quote(call_id)}'
         texts = (
-            f'{{"CallId":{quote(call_id)},"ParticipantTag":"{tag}","To":{quote(to)},"From":{quote(from_)},'
+            f'{{{named},"ParticipantTag":"{tag}","To":{quote(to)},"From":{quote(from_)},'
             f'"Direction":"{direction}","StartTimeInMilliseconds":"{started}"',
             f',"SipHeaders":{dumps(shown)}' if shown else "",
+            named,
         )
         return cls(tag, call_id, to, from_, direction, started, status, headers, "", texts)
 
