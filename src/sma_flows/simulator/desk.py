@@ -303,7 +303,7 @@ class Desk:
         if isinstance(result, Done):
             if result.more:
                 data = f"{data[:-1]}{result.more}}}"
-            self.tell(Notice("ACTION_SUCCESSFUL", leg.tag, data, holds))
+            self.tell(_new(Notice, ("ACTION_SUCCESSFUL", leg[0], data, holds, "", "", False, None)))
             return
         more: dict[str, Any]
         if result.shape == "error":
@@ -352,9 +352,9 @@ class Desk:
         if self.delivered:
             self.lean("3 overlap")
         while self.queue and not self.over and (not self.delivered or switches.overlap == "parallel"):
-            notice, *rest = self.queue
-            self.queue = tuple(rest)
-            sequence = notice.sequence
+            queue = self.queue
+            notice, self.queue = queue[0], queue[1:]
+            sequence = notice[7]
             if sequence is None:
                 self.sequence = sequence = self.sequence + 1 if self.numbered else int(switches.sequence_start)
             self.numbered = number = self.numbered + 1
@@ -365,8 +365,8 @@ class Desk:
                 insort(self.timers, (self.now + RETRY_MS, "retry", str(number)))
             else:
                 insort(self.timers, (self.now + LIMIT_MS, "limit", str(number)))
-            self.lean(f"event {notice.type}")
-            self.out.append(Deliver(number, body, 1))
+            self.lean(f"event {notice[0]}")
+            self.out.append(_new(Deliver, (number, body, 1)))
 
     def send_again(self, delivery: Delivery) -> None:
         """The second attempt of an event that was not answered in time (rule 3)."""
@@ -398,21 +398,18 @@ class Desk:
                 self.switches.app_id_key,
                 world.application,
             )
-        data = f',"ActionData":{notice.data}' if notice.data else ""
-        attributes = ""
-        if self.attributes:
-            attributes = f'"TransactionAttributes":{self.attributes},'
+        kind, _, data, _, error, message, _, _ = notice
         legs, people = self.legs, ""
         if len(legs) > 1:
             people = ",".join([self._participant(leg, notice) for leg in legs if self._listed(leg, notice)])
         if len(legs) == 1 or not people:
             people = self._participant(legs[0], notice)
-        errors = ""
-        if notice.error:
-            errors = f',"ErrorType":{quote(notice.error)},"ErrorMessage":{quote(notice.message)}'
+        told = f',"ActionData":{data}' if data else ""
+        kept = f'"TransactionAttributes":{self.attributes},' if self.attributes else ""
+        wrong = f',"ErrorType":{quote(error)},"ErrorMessage":{quote(message)}' if error else ""
         return (
-            f'{{"SchemaVersion":"1.0","Sequence":{sequence},"InvocationEventType":"{notice.type}"{data}'
-            f"{head}{attributes}{middle}{people}]}}{errors}}}"
+            f'{{"SchemaVersion":"1.0","Sequence":{sequence},"InvocationEventType":"{kind}"{told}'
+            f"{head}{kept}{middle}{people}]}}{wrong}}}"
         )
 
     def _listed(self, leg: Leg, notice: Notice) -> bool:

