@@ -366,7 +366,7 @@ class Desk:
             else:
                 insort(self.timers, (self.now + LIMIT_MS, "limit", str(number)))
             self.lean(f"event {notice[0]}")
-            self.out.append(_new(Deliver, (number, body, 1)))
+            self.out.append(Deliver(number, body, 1))
 
     def send_again(self, delivery: Delivery) -> None:
         """The second attempt of an event that was not answered in time (rule 3)."""

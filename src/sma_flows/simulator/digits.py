@@ -12,7 +12,7 @@ from sma_flows.simulator.desk import COLLECTING, DONE, Desk, Done, Failed, Outco
 from sma_flows.simulator.jsontext import loads
 from sma_flows.simulator.messages import Hears
 from sma_flows.simulator.model import Leg, Listener, Notice, Running, Sent, quote
-from sma_flows.simulator.talk import audio_fault, audio_ms, audio_name, recorded, speech_fault, speech_ms
+from sma_flows.simulator.talk import audio_fault, audio_ms, audio_name, recorded, speech_fault, speech_ms, wrong_speech
 
 MOST_DIGITS: Final = 128
 _new: Final = tuple.__new__
@@ -20,7 +20,10 @@ _SILENCE: Final = {tag: Hears(tag, "silence") for tag in ("LEG-A", "LEG-B")}
 
 
 class Collection(NamedTuple):
-    """What a digit action asks for. *wrong* is the message that its parameters deserve (rule 33)."""
+    """What a digit action asks for. *wrong* is the message that its parameters deserve (rule 33).
+
+    ``words`` are the question and what is said to an entry that does not fit, when both can be said (rule 27).
+    """
 
     least: int
     most: int
@@ -30,6 +33,7 @@ class Collection(NamedTuple):
     terminators: str | tuple[str, ...]
     pattern: re.Pattern[str] | None
     wrong: str
+    words: tuple[str, str] | None
 
 
 class Registration(NamedTuple):
@@ -80,7 +84,9 @@ def collection(params: str) -> Collection:
     keys = given.get("TerminatorDigits") or "#"
     terminators = tuple(map(str, keys)) if isinstance(keys, list) else str(keys)
     message = f"The {wrong} parameter is invalid." if wrong else ""
-    return Collection(least, most, total, gap, attempts, terminators, pattern, message)
+    speech = given.get("SpeechParameters"), given.get("FailureSpeechParameters")
+    words = None if any(wrong_speech(one)[0] for one in speech) else (speech[0]["Text"], speech[1]["Text"])
+    return Collection(least, most, total, gap, attempts, terminators, pattern, message, words)
 
 
 @lru_cache(maxsize=1024)
@@ -98,15 +104,16 @@ def registration(params: str) -> Registration:
 
 def collect(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rule 33, then the main prompt as attempt 1."""
-    wrong = collection(sent.params).wrong
-    if wrong:
+    asks = collection(sent.params)
+    if asks.wrong:
         desk.lean("33")
-        return bad(wrong)
-    fault = _prompt_fault(desk, sent.type, sent.data)
-    if fault is not None:
-        return fault
-    desk.running = Running(sent, leg.tag, "prompt")
-    _prompt(desk, desk.running, failure=False)
+        return bad(asks.wrong)
+    if asks.words is None or desk.world.speech_error or sent.type != "SpeakAndGetDigits":
+        fault = _prompt_fault(desk, sent.type, sent.data)
+        if fault is not None:
+            return fault
+    desk.running = running = _new(Running, (sent, leg.tag, "prompt", "", 1, False))
+    _prompt(desk, running, asks, failure=False)
     return None
 
 
@@ -117,14 +124,14 @@ def _prompt_fault(desk: Desk, kind: str, params: dict[str, Any]) -> Failed | Non
     return audio_fault(desk, params.get("AudioSource")) or audio_fault(desk, params.get("FailureAudioSource"))
 
 
-def _prompt(desk: Desk, running: Running, *, failure: bool) -> None:
-    params = running.action.data
-    if running.action.type == "SpeakAndGetDigits":
-        text = params["FailureSpeechParameters" if failure else "SpeechParameters"]["Text"]
-        desk.out.append(Hears(running.leg, "speech", text))
+def _prompt(desk: Desk, running: Running, asks: Collection, *, failure: bool) -> None:
+    action = running[0]
+    if asks.words is not None and action.type == "SpeakAndGetDigits":
+        text = asks.words[failure]
+        desk.out.append(_new(Hears, (running[1], "speech", text)))
         ms = speech_ms(text, desk.world.ms_per_character)
     else:
-        source = params["FailureAudioSource" if failure else "AudioSource"]
+        source = action.data["FailureAudioSource" if failure else "AudioSource"]
         desk.out.append(Hears(running.leg, "audio", audio_name(source)))
         ms = audio_ms(desk, source)
     desk.goes_on(ms)
@@ -142,7 +149,7 @@ def collect_timer(desk: Desk, running: Running) -> Outcome:
     if phase == "failure":
         if attempt < asks.attempts:
             desk.running = again = Running(action, leg, "prompt", "", attempt + 1, dropped)
-            _prompt(desk, again, failure=False)
+            _prompt(desk, again, asks, failure=False)
             return None
         desk.lean("31 error")
         return Failed(desk.switches.digits_error, "No valid digits were received.")
@@ -186,7 +193,7 @@ def _evaluate(desk: Desk, running: Running, asks: Collection) -> Outcome:
             return Done(f',"ReceivedDigits":{quote(digits)}')
     desk.lean("31")
     desk.running = wrong = Running(action, leg, "failure", "", attempt, dropped)  # rules 31 and 32
-    _prompt(desk, wrong, failure=True)
+    _prompt(desk, wrong, asks, failure=True)
     return None
 
 
