@@ -11,8 +11,8 @@ from sma_flows.protocol.events import as_int
 from sma_flows.simulator.desk import COLLECTING, DONE, Desk, Done, Failed, Outcome, bad
 from sma_flows.simulator.jsontext import loads
 from sma_flows.simulator.messages import Hears
-from sma_flows.simulator.model import Leg, Listener, Notice, Running, Sent, quote
-from sma_flows.simulator.talk import audio_fault, audio_ms, audio_name, recorded, speech_fault, speech_ms, wrong_speech
+from sma_flows.simulator.model import Leg, Listener, Network, Notice, Running, Sent, quote
+from sma_flows.simulator.talk import audio_fault, audio_ms, audio_name, recorded, speech_fault, speech_ms
 
 MOST_DIGITS: Final = 128
 _new: Final = tuple.__new__
@@ -85,7 +85,8 @@ def collection(params: str) -> Collection:
     terminators = tuple(map(str, keys)) if isinstance(keys, list) else str(keys)
     message = f"The {wrong} parameter is invalid." if wrong else ""
     speech = given.get("SpeechParameters"), given.get("FailureSpeechParameters")
-    words = None if any(wrong_speech(one)[0] for one in speech) else (speech[0]["Text"], speech[1]["Text"])
+    usual = Desk(Network(), str)
+    words = None if any(speech_fault(usual, one) for one in speech) else (speech[0]["Text"], speech[1]["Text"])
     return Collection(least, most, total, gap, attempts, terminators, pattern, message, words)
 
 

@@ -30,30 +30,26 @@ def speech_ms(text: str, pace: int = SPEECH_MS_PER_CHARACTER) -> int:
 
 def speech_fault(desk: Desk, speech: object) -> Failed | None:
     """Rule 27, and the errors of Polly that the world asks for."""
-    lean, wrong = wrong_speech(speech)
-    if desk.world.speech_error and lean != "27":
-        return Failed(desk.world.speech_error, "System error while running action")
-    if lean:
-        desk.lean(lean)
-    return wrong
-
-
-def wrong_speech(speech: object) -> tuple[str, Failed | None]:
-    """Rule 27: what is wrong with words, whatever the world is like, behind the entry of the ledger that says so."""
     given = speech if isinstance(speech, dict) else {}
     text = given.get("Text")
     if not isinstance(text, str) or not 0 < len(text) <= limits.MAX_TEXT:
+        desk.lean("27")
         long = isinstance(text, str) and text
         message = "Text is limited to 1,000 characters" if long else "Text is a required parameter."
-        return "27", Failed("MissingRequiredActionParameter", message)
+        return Failed("MissingRequiredActionParameter", message)
+    if desk.world.speech_error:
+        return Failed(desk.world.speech_error, "System error while running action")
     kind, engine = given.get("TextType"), given.get("Engine")
     if kind not in (None, "text", "ssml"):
-        return "27 voice", bad("The TextType parameter is invalid.")
+        desk.lean("27 voice")
+        return bad("The TextType parameter is invalid.")
     if engine not in (None, "standard", "neural"):
-        return "27 voice", bad("The Engine parameter is invalid.")
+        desk.lean("27 voice")
+        return bad("The Engine parameter is invalid.")
     if kind == "ssml" and not _well_formed(text):
-        return "27 ssml", bad("The Text parameter is invalid: it is not well-formed SSML.")
-    return "", None
+        desk.lean("27 ssml")
+        return bad("The Text parameter is invalid: it is not well-formed SSML.")
+    return None
 
 
 @lru_cache(maxsize=512)
