@@ -81,7 +81,7 @@ def clean_up(frame: Frame) -> Step:
     else:
         frame.ended_by = "network" if frame.hangup_code else "caller"
     frame.todo = todo = []
-    if any(hook.get("undo") for hook in flow.hooks.values()):
+    if flow.undoes:
         # A hook that is still at work finds this note, and undoes what nobody here can know of (decision 23).
         todo.append(lambda frame: _ask_end(frame, "call.ended", "ended", (), {}, ""))
     for number, pair in enumerate(made_attendees(frame)):
@@ -90,8 +90,9 @@ def clean_up(frame: Frame) -> Step:
         undo = flow.hooks.get(name, {}).get("undo")
         if undo:
             todo.append(_end_hook(undo, f"u{name}", flow))
-    for number, item in enumerate(flow.cleanup):
-        todo.append(_end_hook(item, f"c{number}", flow))
+    if flow.ends is None:
+        flow.ends = [_end_hook(item, f"c{number}", flow) for number, item in enumerate(flow.cleanup)]
+    todo += flow.ends
     if not todo:
         return Step("ended", [], flow=flow)
     return next_clean_up(frame, "ended")

@@ -48,6 +48,9 @@ SILENT_FILE: Final = "silence.wav"
 """The same for questions that are files (contract 4.7); a flow's prompt bucket holds it."""
 
 
+_new: Final = tuple.__new__
+
+
 class StepError(Exception):
     """The walk cannot go on: the plan is damaged or a bound is passed. Answered by the flow's error path."""
 
@@ -69,6 +72,8 @@ class Frame:
     head: Sequence[Action] = ()
     """Listeners to register again, in front of everything else."""
     hops = 0
+    known: CallInfo | None = None
+    """What hooks may know of the call, but for locale and state: made for the first of them."""
     note = ""
     resting = False
     risky = False
@@ -282,6 +287,8 @@ class Frame:
 
     def legs(self, where: str | Sequence[Any]) -> tuple[str, ...]:
         """The legs that a flow's word means: A, B, both, here, other, or a variable of type leg. Only living ones."""
+        if where == "A":
+            return ("A",) if self.alive("A") else ()
         word: Any = where if isinstance(where, str) else self.vars.get(where[1])
         if word in ("here", "other"):
             pressed = self.vars.get("key.leg") or "A"
@@ -338,11 +345,14 @@ class Frame:
 
     def info(self, state: str) -> CallInfo:
         """What a hook may know of the call."""
-        event, leg = self.event, self.event.leg_a
-        caller, called = (leg.text("From"), leg.text("To")) if leg is not None else ("", "")
-        details = event.details
-        application = details.get("SipMediaApplicationId") or details.get("SipApplicationId") or ""
-        return CallInfo(event.transaction, caller, called, self.locale() or "", state, self.direction, str(application))
+        if self.known is None:
+            event, leg = self.event, self.event.leg_a
+            caller, called = (leg.text("From"), leg.text("To")) if leg is not None else ("", "")
+            details = event.details
+            application = details.get("SipMediaApplicationId") or details.get("SipApplicationId") or ""
+            self.known = CallInfo(event.transaction, caller, called, "", "", self.direction, str(application))
+        ident, caller, called, _, _, direction, application = self.known
+        return _new(CallInfo, (ident, caller, called, self.locale() or "", state, direction, application))
 
     def goes_on(self) -> None:
         """The call went on after leg B had left: whatever ends it now, the callee did not."""

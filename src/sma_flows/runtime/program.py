@@ -160,6 +160,9 @@ class FlowProgram:
         self.overlap = frozenset(plan.get("overlap", ()))
         """States at which an answer may overlap with one that took a hook (:mod:`sma_flows.runtime.overlap`)."""
         self.cleanup: Sequence[Mapping[str, Any]] = plan.get("cleanup", ())
+        self.ends: list[Callable[[Frame], bool]] | None = None
+        """The same, ready to be asked for; made when the first call ends."""
+        self.undoes = any(hook.get("undo") for hook in self.hooks.values())
 
     def node(self, name: str) -> Node:
         """The state called *name*, prepared once.

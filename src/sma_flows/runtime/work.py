@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sma_flows.errors import ServiceError
@@ -42,8 +41,10 @@ class Work:
     def _perform(self, ask: Ask) -> ServiceReply:
         reply = FAILED
         if time.monotonic() < self._deadline or ask.later:  # what there is no time for is handed on
-            with suppress(ServiceError):
+            try:
                 reply = self._services.perform(ask, self._deadline)
+            except ServiceError:
+                reply = FAILED
         self.asks.append(ask)
         self.replies.append(reply)
         return reply
