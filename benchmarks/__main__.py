@@ -104,10 +104,12 @@ def simulated(quick: bool) -> list[str]:
         "",
         f"A dial-in call of {speed.events} events and {speed.keys} keys on the virtual service, in virtual time, with "
         "JSON text both ways: the service hands over the event as text, the function parses it, answers and gives text "
-        "back. *By hand* is the same function as above. *A bare loop* hands the ten events to it from a queue in "
-        "virtual time and puts the attributes of each answer into the next event: no legs, lists, keys, timers, "
-        "rules. *The function alone* gets the same ten events ready as text; *JSON alone* parses them and writes the "
-        "answers and does nothing else.",
+        "back. Both read and write as in-process tests do (`simulator/jsontext.py`: msgspec); *its texts by `json`* is "
+        "the function reading and writing as in Lambda. *By hand* is the same function as above. *A bare loop* hands "
+        "the ten events to it from a queue in virtual time and puts the attributes of each answer into the next event: "
+        "no legs, lists, keys, timers, rules, and all texts by `json`. *The function alone* gets the same ten events "
+        "ready as text; *JSON alone* parses them and writes the answers and does nothing else. Before each round of "
+        f"{virtual.CALLS} calls, {virtual.AHEAD} are played that are not counted.",
         "",
         *_table(("case", "calls per second of processor time, median", "best round", "aim", ""), rows),
         f"The aim of {CALLS_PER_S:,} calls per second and core is from a machine on which a bare loop made 3,400; it "

@@ -40,9 +40,9 @@ Text = Callable[[str], str]
 Loads = Callable[[str], Any]
 Dumps = Callable[[Any], str]
 ROOT = Path(__file__).resolve().parents[1]
-CALLS = 25
+CALLS = 50
 """Calls in one round of a case."""
-AHEAD = 5
+AHEAD = 10
 """Calls before them that are not counted: how fast it goes on is measured, not how fast it begins."""
 
 HOLD = """\
