@@ -63,7 +63,7 @@ lint: $(VENV)/.developer  ## ruff: style and formatting
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(VENV)/.developer  ## mypy --strict on the package
+types: $(VENV)/.developer  ## mypy --strict on the package and the benchmarks
 	@$(BIN)/mypy --strict
 
 imports: $(VENV)/.developer  ## the import contracts of pyproject.toml

@@ -16,7 +16,7 @@ import random
 import time
 from collections.abc import Callable
 from statistics import median
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from aws_lambda_powertools import Logger
 
@@ -27,6 +27,7 @@ from benchmarks.measure import Ratio, ratio
 from sma_flows.handler import Handler
 from sma_flows.runtime.ask import Ask, ServiceReply
 from sma_flows.runtime.program import Program
+from sma_flows.services.dispatch import LocalServices
 
 LOOPS = 100
 _numbers = itertools.count()
@@ -73,7 +74,8 @@ def compiled(world: World, sink: TextIO) -> Answer:
     """The function that is deployed, with *world* behind it; what it logs goes to *sink*."""
     with contextlib.redirect_stdout(sink):
         function = Handler({"POWERTOOLS_SERVICE_NAME": f"compiled-{next(_numbers)}"})  # a Logger is kept by its name
-    function.use(Program.load(dial_in.load_plan(), {"PROMPTS": "example-prompts"}), Services(world))
+    services = cast(LocalServices, Services(world))
+    function.use(Program.load(dial_in.load_plan(), {"PROMPTS": "example-prompts"}), services)
     return function.answer
 
 

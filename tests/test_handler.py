@@ -19,6 +19,7 @@ from sma_flows.plan import Plan, revision_of
 from sma_flows.protocol.check import check_emit_rules, check_event, check_response
 from sma_flows.protocol.events import EVENT_TYPES
 from sma_flows.runtime.ask import ServiceReply
+from sma_flows.runtime.invoke import Result
 from sma_flows.runtime.program import FlowProgram
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.records import masked_event, sampled, shown_values
@@ -641,7 +642,7 @@ def test_the_deployed_entry_point_answers(env: dict[str, str]) -> None:
 class FakeTracer:
     """Stands in for the tracer of powertools, whose SDK is an extra."""
 
-    broken = False
+    broken = ""
     seen: list[dict[str, object]] = []  # noqa: RUF012 - one for all, as the test reads it
 
     def __init__(self, **_settings: object) -> None:
@@ -652,9 +653,11 @@ class FakeTracer:
 
         def wrap(method: Any) -> Any:
             def traced() -> None:
-                if self.broken:
+                if self.broken == "before":
                     raise LookupError("no segment")
                 method()
+                if self.broken == "after":
+                    raise LookupError("no segment to close")
 
             return traced
 
@@ -662,9 +665,9 @@ class FakeTracer:
 
 
 @pytest.mark.parametrize("name", ["SMA_FLOWS_TRACE", "POWERTOOLS_TRACE_ENABLED"])
-@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("broken", ["", "before", "after"])
 def test_traces_are_made_when_asked_for_and_hold_no_answers(
-    env: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, broken: bool
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, broken: str
 ) -> None:
     monkeypatch.setattr(aws_lambda_powertools, "Tracer", FakeTracer)
     monkeypatch.setattr(FakeTracer, "broken", broken)
@@ -672,6 +675,28 @@ def test_traces_are_made_when_asked_for_and_hold_no_answers(
     handler = Handler({**env, name: "true"})
     assert types(handler.answer(an_event("NEW_INBOUND_CALL", None))) == ["SpeakAndGetDigits"]
     assert FakeTracer.seen == [{"capture_response": False, "capture_error": False}]
+
+
+@pytest.mark.parametrize("broken", ["", "before", "after"])
+def test_with_traces_on_an_event_is_worked_on_once(
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str
+) -> None:
+    monkeypatch.setattr(aws_lambda_powertools, "Tracer", FakeTracer)
+    monkeypatch.setattr(FakeTracer, "broken", broken)
+    worked: list[object] = []
+
+    def work(_handler: Handler, event: object) -> Result:
+        worked.append(event)
+        raise KeyError("482913")
+
+    monkeypatch.setattr(Handler, "_work", work)
+    handler = Handler({**env, "SMA_FLOWS_TRACE": "true"})
+    event = an_event("NEW_INBOUND_CALL", None)
+    assert types(handler.answer(event)) == ["Speak", "Hangup"]
+    assert worked == [event]
+    printed = capsys.readouterr()
+    assert "482913" not in printed.out + printed.err
+    assert json.loads(printed.out.splitlines()[-1])["LastResorts"] == [1.0]
 
 
 def test_without_the_extra_traces_are_left_out(

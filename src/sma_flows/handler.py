@@ -310,14 +310,20 @@ def _traced(work: Callable[[object], Result], service: str, logger: Logger) -> C
         return work
 
     def traced(event: object) -> Result:
-        done: list[Result] = []
+        done: list[Result | Exception] = []
 
         def answer_event() -> None:
-            done.append(work(event))
+            try:
+                done.append(work(event))
+            except Exception as error:  # noqa: BLE001 - raised again below, and not into the trace: it may hold a text
+                done.append(error)
 
-        with contextlib.suppress(Exception):  # whatever the tracer runs into
+        with contextlib.suppress(Exception):  # whatever the tracer runs into, before the work or after it
             tracer.capture_method(capture_response=False, capture_error=False)(answer_event)()
-        return done[0] if done else work(event)
+        result = done[0] if done else work(event)
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     return traced
 

@@ -53,6 +53,7 @@ from sma_flows.testing.script import CallsFile
 from sma_flows.testing.twins import other
 
 from .test_fuzz import ENV, EVERYTHING, FLOWS, ROOT
+from .test_plugin import pytest_on
 
 VAULT = """\
 sma_flow: 1
@@ -552,6 +553,19 @@ def test_the_command_fails_with_a_leak_and_shows_no_digits(
     assert told["leaks"] == [
         {"kind": "secret", "sink": "log", "place": "authors", "checks": ["twins", "search: plain"]}
     ]
+
+
+def test_pytest_plays_twins_as_well(calls: Callable[..., CallsFile]) -> None:
+    path = calls("logging.getLogger('authors').warning('PIN %s', digits)").path
+    assert pytest_on(path).returncode == 0
+    done = pytest_on(
+        path, "--flow-twins", "--show-capture=no"
+    )  # pytest shows what the hook has logged: the leak itself
+    assert done.returncode == 1
+    assert f"{path.name}:4: what is hidden comes out" in done.stdout
+    assert "a secret value is in the sink 'log', authors (twins, search: plain)" in done.stdout
+    assert "482913" not in done.stdout
+    assert pytest_on(calls("right = True").path, "--flow-twins").returncode == 0
 
 
 def test_a_call_that_fails_hides_the_keys_of_its_step(

@@ -104,7 +104,7 @@ def fetch_command(output: Path, function: str, alias: str, region: str | None, a
 @contextmanager
 def _aws(region: str | None) -> Iterator[Any]:
     """A client of AWS Lambda; what it refuses is wrong usage, without a stack trace."""
-    import boto3  # type: ignore[import-untyped]  # here: the dearest import of all
+    import boto3  # here: the dearest import of all
     from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
     try:

@@ -28,15 +28,15 @@ LOOK_S: Final = 0.2
 """Real seconds between two looks for Ctrl-C while nothing happens."""
 
 
-def pair(text: str, option: str) -> tuple[str, str]:
-    """NAME and VALUE of an option.
+def pair(text: str, option: str, example: str = "") -> tuple[str, str]:
+    """NAME and VALUE of an option; *example* is shown to whoever writes something else.
 
     Raises:
         WrongUsage: it is something else.
     """
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise WrongUsage(f"{option} {text}: write NAME=VALUE.")
+        raise WrongUsage(f"{option} {text}: write NAME=VALUE{f', such as {example}' if example else ''}.")
     return name, value
 
 

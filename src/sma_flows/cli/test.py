@@ -276,11 +276,8 @@ def _twins(file: CallsFile, script: CallScript) -> tuple[str, tuple[Leak, ...], 
     from sma_flows.testing.twins import twin_call
 
     found = twin_call(file.flow, script)
-    place = f"{script.span.file}:{script.span.line}"
-    notes = [*found.notes, *(f"the sink '{sink}' is never the same: compared in parts" for sink in found.unsteady)]
-    problem = "\n".join([f"{script.name}\n{place}: what is hidden comes out", *map(str, found.leaks)])
-    told = tuple(f"{place}: {note}" for note in notes)
-    return (problem if found.leaks else ""), tuple(found.leaks), found.hidden, told
+    problem, notes = found.told(f"{script.span.file}:{script.span.line}")
+    return problem, tuple(found.leaks), found.hidden, tuple(notes)
 
 
 def _with_progress(calls: list[tuple[CallsFile, CallScript]], *, quiet: bool) -> Iterator[tuple[CallsFile, CallScript]]:

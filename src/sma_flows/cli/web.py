@@ -14,7 +14,7 @@ import click
 
 from sma_flows.cli.console import WrongUsage, err
 from sma_flows.cli.load import load_program, root_of, with_flow_options
-from sma_flows.cli.simulated import ended_by_signal, folder_of, numbers_of, read_given, show_calls
+from sma_flows.cli.simulated import ended_by_signal, folder_of, numbers_of, pair, read_given, show_calls
 from sma_flows.cli.values import gather_values
 from sma_flows.errors import PlanError
 from sma_flows.web.page import LOCAL, write
@@ -180,9 +180,7 @@ def _people(parties: tuple[str, ...]) -> Mapping[str, Party]:
 def _settings(given: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for one in given:
-        name, equals, value = one.partition("=")
-        if not equals or not name:
-            raise WrongUsage(f"--set {one}: write NAME=VALUE, such as PER_USER=2/1h.")
+        name, value = pair(one, "--set", "PER_USER=2/1h")
         found[f"SMA_FLOWS_WEB_{name.upper()}"] = value
     return found
 

@@ -529,7 +529,7 @@ def _record(outcome: str, event: Mapping[str, Any] | None = None, **more: str) -
 
 
 def _client(service: str, region: str) -> Any:
-    import boto3  # type: ignore[import-untyped]  # here: tests bring their own
+    import boto3  # here: tests bring their own
     from botocore.config import Config  # type: ignore[import-untyped]
 
     config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2, "mode": "standard"})

@@ -79,6 +79,18 @@ class CallItem(pytest.Item):
         if self.config.getoption("--flow-strict-sources"):
             script = replace(script, strict=script.strict or frozenset())
         play_call(self.flow, script, on_visits=on_visits and partial(on_visits, self.flow))
+        if self.config.getoption("--flow-twins"):
+            self._twins()
+
+    def _twins(self) -> None:
+        """Play it with other secrets, too: nothing that it leaves behind may differ."""
+        from sma_flows.testing.twins import LeakError, twin_call
+
+        problem, notes = twin_call(self.flow, self.script).told(f"{self.script.span.file}:{self.script.span.line}")
+        if notes:
+            self.add_report_section("call", "twins", "\n".join(notes))
+        if problem:
+            raise LeakError(problem)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The transcript with the first difference, without a traceback."""
@@ -123,11 +135,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of coverage, as `sma-flows test` has them."""
+    """Options for calls of files and for coverage, as `sma-flows test` has them."""
     group = parser.getgroup("sma-flows", "calls of flows")
     group.addoption(
         "--flow-strict-sources", action="store_true", help="Fail calls that lean on inferred or unknown behaviour."
     )
+    group.addoption("--flow-twins", action="store_true", help="Play each call with other secrets, too, and compare.")
     group.addoption("--flow-coverage", action="store_true", help="Tell what no call has come by, and what to write.")
     group.addoption("--flow-coverage-html", metavar="DIR", help="Write a page for each flow, with its diagram.")
     group.addoption("--flow-lcov", metavar="FILE", help="Write coverage of flows as LCOV.")

@@ -253,7 +253,7 @@ class Deployed:
 
 def _lambda_client() -> Any:
     try:
-        import boto3  # type: ignore[import-untyped]  # here: only who asks for a deployed function has it
+        import boto3  # here: only who asks for a deployed function has it
     except ImportError:
         raise TargetError("a deployed function is reached with boto3: pip install 'sma-flows[aws]'") from None
     return boto3.client("lambda")

@@ -29,6 +29,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from sma_flows.errors import SmaFlowsError
 from sma_flows.hooks import Reply
 from sma_flows.runtime.ask import Ask, Secret, ServiceReply
 from sma_flows.services.local.database import Database
@@ -49,7 +50,18 @@ from sma_flows.testing.session import Session
 from sma_flows.testing.sinks import Sinks, asked_of, caught, left_by, new_handler, noting_meetings
 from sma_flows.testing.world import world_of
 
-__all__ = ["ALLOWED", "OUTSIDE", "Allowed", "Leak", "Twins", "other", "twin_call", "twin_flow", "twin_moves"]
+__all__ = [
+    "ALLOWED",
+    "OUTSIDE",
+    "Allowed",
+    "Leak",
+    "LeakError",
+    "Twins",
+    "other",
+    "twin_call",
+    "twin_flow",
+    "twin_moves",
+]
 
 KINDS: Final = ("secret", "masked")
 """What is hidden, and the word of the flow language for it."""
@@ -64,6 +76,10 @@ QUIET: Final = ("hear", "expect", "silence", "wait")
 """Steps of a script in which nobody does anything."""
 
 STILL: Final = "as if it had failed here"
+
+
+class LeakError(SmaFlowsError):
+    """What is hidden came out of a call; the text says where, and not what it was."""
 
 
 @dataclass(slots=True)
@@ -83,6 +99,12 @@ class Twins:
     texts: int = 0
     unsteady: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def told(self, place: str) -> tuple[str, list[str]]:
+        """What is wrong with the call at *place* (empty: nothing), and what whoever reads this should know."""
+        notes = [*self.notes, *(f"the sink '{sink}' is never the same: compared in parts" for sink in self.unsteady)]
+        wrong = "\n".join([f"{self.call}\n{place}: what is hidden comes out", *map(str, self.leaks)])
+        return (wrong if self.leaks else ""), [f"{place}: {note}" for note in notes]
 
 
 def other(text: str, turn: int) -> str:

@@ -20,7 +20,7 @@ import random
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError  # type: ignore[import-untyped]
 from urllib3.util import Timeout
