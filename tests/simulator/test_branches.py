@@ -6,9 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simulator.kit import (
     A,
+    Action,
     B,
     act,
     bot,
@@ -29,9 +32,10 @@ from simulator.kit import (
     spoken_digits,
     told,
 )
+from sma_flows.simulator.desk import sent
 from sma_flows.simulator.driver import Party
 from sma_flows.simulator.messages import BotResult, Key, Stored
-from sma_flows.simulator.model import MASKS, World
+from sma_flows.simulator.model import MASK, MASKS, World
 
 MUTE = act("ModifyChimeMeetingAttendees", Operation="Mute", MeetingId="meeting-1", AttendeeList=["me"], **B)
 RECORD = act("StartCallRecording", Track="BOTH", Destination={"Type": "S3", "Location": "calls"})
@@ -100,13 +104,54 @@ def test_unknown_keys_inside_of_parameters_are_ignored() -> None:
     assert logs(made, "warning")[0] == "PlayAudio: the service ignores AudioSource.ParticipantTag"
 
 
+ID = "aaaaaaaa-0000-0000-0000-000000000001"
+NAMES = st.sampled_from([ID, MASKS[0], MASKS[1], "nobody", "", 3, None])
+WORDS = st.sampled_from(["Hello.", ID, MASKS[0], f'"CallId":"{ID}"', f'"CallId":"{MASKS[0]}"', "\ud800", "é"])
+ACTIONS = st.lists(
+    st.builds(pause, st.sampled_from([1000, "2000", 10**30]))
+    | st.builds(pause, CallId=NAMES)
+    | st.builds(speak, WORDS, CallId=NAMES)
+    | st.builds(speak, WORDS, CallId=st.just(ID), More=WORDS)
+    | st.builds(play, AudioSource=st.fixed_dictionaries({"Key": WORDS, "CallId": NAMES}), CallId=NAMES)
+    | st.builds(lambda parameters: {"Type": "Pause", "Parameters": parameters}, st.sampled_from([None, {}, [], 3]))
+    | st.builds(bot, Configuration=st.fixed_dictionaries({"CallId": NAMES}), CallId=NAMES),
+    max_size=11,
+)
+WRITTEN = [
+    lambda answer: json.dumps(answer, separators=(",", ":"), ensure_ascii=False),
+    json.dumps,
+    lambda answer: json.dumps(answer, indent=1),
+    lambda answer: json.dumps(dict(reversed(answer.items()))),
+    lambda answer: json.dumps(answer | {"More": 1}),
+]
+
+
+@given(ACTIONS, st.dictionaries(WORDS, WORDS | st.integers()) | st.sampled_from([None, [], "{", 3]))
+def test_an_answer_is_taken_alike_however_it_is_written(actions: list[Action], kept: object) -> None:
+    answer = reply(*actions, TransactionAttributes=kept)
+    made = []
+    for write in WRITTEN:
+        body = write(answer)
+        call = phone({}, text=True)
+        call.answer = lambda text, body=body: body if "NEW_INBOUND" in text else "{}"
+        call.dial_in()
+        network = call.network
+        taken = [*([network.running.action] if network.running else ()), *network.rest]
+        alone = [sent(one["Type"], "LEG-A", one["Parameters"] or {})[0].parameters() for one in actions if taken]
+        parameters = [one.parameters() for one in taken]
+        assert all(each in alone for each in parameters)
+        assert MASK in body or MASK not in json.dumps(call.events)
+        made.append((call.events[1:], parameters, json.loads(network.attributes or "null"), call.over))
+    assert all(each == made[0] for each in made)
+
+
 @pytest.mark.parametrize("name", [MASKS[0], MASKS[1], "nobody"])
 def test_a_call_id_of_nobody_is_read_as_it_is(name: str) -> None:
-    right, wrong = pause(CallId="aaaaaaaa-0000-0000-0000-000000000001"), pause(CallId=name)
+    right, wrong = pause(CallId=ID), pause(CallId=name)
     made = called(right, answers={"ACTION_SUCCESSFUL Pause": [reply(wrong), reply()]})
     made.settle()
     ours, theirs = made.events[-2:]
-    assert ours["ActionData"]["Parameters"]["CallId"] == "aaaaaaaa-0000-0000-0000-000000000001"
+    assert ours["ActionData"]["Parameters"]["CallId"] == ID
     assert theirs["InvocationEventType"] == "ACTION_FAILED"
     assert theirs["ActionData"]["Parameters"]["CallId"] == name
 

@@ -16,10 +16,11 @@ from sma_flows.simulator.messages import Break, Pairs
 from sma_flows.simulator.switches import Switches
 
 SPEECH_MS_PER_CHARACTER = 60
-MASKS: Final = ("\x7fA", "\x7fB")
+MASK: Final = "\x7f"
+MASKS: Final = (f"{MASK}A", f"{MASK}B")
 """What stands for the CallIds of the legs in actions, which calls share (:class:`Sent`)."""
 
-MASKED: Final = '"CallId":"\x7f'
+MASKED: Final = f'"CallId":"{MASK}'
 """How the parameters name a leg by its mask, up to its letter."""
 
 CONSUMED: Final = ("x-chime-join-token", "x-chime-meeting-id")
