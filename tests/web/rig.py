@@ -52,7 +52,7 @@ def settings(store: str, application: str = "11111111-2222-3333-4444-55555555555
 
 def claims(**changes: Any) -> dict[str, Any]:
     """Claims as API Gateway hands them over: texts."""
-    usual = {"sub": "u-1", "iss": ISSUER, "aud": AUDIENCE, "exp": str(int(time.time()) + 600), "tenant": "t-1"}
+    usual = {"sub": "u-1", "iss": ISSUER, "aud": AUDIENCE, "exp": str(int(time.time()) + 86_400), "tenant": "t-1"}
     return {name: value for name, value in {**usual, **changes}.items() if value is not None}
 
 

@@ -73,7 +73,7 @@ def unsigned(claims: dict[str, Any]) -> str:
 
 
 NOW = int(time.time())
-CLAIMS = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ana", "tenant": "local", "iat": NOW, "exp": NOW + 600}
+CLAIMS = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ana", "tenant": "local", "iat": NOW, "exp": NOW + 86_400}
 
 
 @pytest.mark.parametrize(

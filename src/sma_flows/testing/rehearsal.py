@@ -19,7 +19,7 @@ from sma_flows.plan import Plan
 from sma_flows.runtime.program import Program
 from sma_flows.services.dispatch import LocalServices
 from sma_flows.services.setup import STORE, open_services
-from sma_flows.testing.handled import answering
+from sma_flows.testing.dressed import answering
 from sma_flows.testing.scripted import REHEARSAL, STORES, CallClock, World, packed, unpacked
 
 __all__ = ["rehearse"]
