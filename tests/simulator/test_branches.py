@@ -34,7 +34,7 @@ from simulator.kit import (
 )
 from sma_flows.simulator.desk import sent
 from sma_flows.simulator.driver import Party
-from sma_flows.simulator.messages import BotResult, Key, Stored
+from sma_flows.simulator.messages import BotResult, Deliver, Key, Stored
 from sma_flows.simulator.model import MASK, MASKS, World
 
 MUTE = act("ModifyChimeMeetingAttendees", Operation="Mute", MeetingId="meeting-1", AttendeeList=["me"], **B)
@@ -106,11 +106,25 @@ def test_unknown_keys_inside_of_parameters_are_ignored() -> None:
 
 ID = "aaaaaaaa-0000-0000-0000-000000000001"
 NAMES = st.sampled_from([ID, MASKS[0], MASKS[1], "nobody", "", 3, None])
-WORDS = st.sampled_from(["Hello.", ID, MASKS[0], f'"CallId":"{ID}"', f'"CallId":"{MASKS[0]}"', "\ud800", "é"])
+WORDS = st.sampled_from(
+    [
+        "Hello.",
+        ID,
+        MASKS[0],
+        MASKS[1],
+        "<speak>\ud800</speak>",
+        f'"CallId":"{ID}"',
+        f'"CallId":"{MASKS[0]}"',
+        "\ud800",
+        "é",
+    ]
+)
 ACTIONS = st.lists(
     st.builds(pause, st.sampled_from([1000, "2000", 10**30]))
     | st.builds(pause, CallId=NAMES)
     | st.builds(speak, WORDS, CallId=NAMES)
+    | st.builds(speak, WORDS, TextType=st.just("ssml"))
+    | st.builds(spoken_digits, SpeechParameters=st.fixed_dictionaries({"Text": WORDS, "TextType": st.just("ssml")}))
     | st.builds(speak, WORDS, CallId=st.just(ID), More=WORDS)
     | st.builds(play, AudioSource=st.fixed_dictionaries({"Key": WORDS, "CallId": NAMES}), CallId=NAMES)
     | st.builds(lambda parameters: {"Type": "Pause", "Parameters": parameters}, st.sampled_from([None, {}, [], 3]))
@@ -123,6 +137,7 @@ WRITTEN = [
     lambda answer: json.dumps(answer, indent=1),
     lambda answer: json.dumps(dict(reversed(answer.items()))),
     lambda answer: json.dumps(answer | {"More": 1}),
+    lambda answer: json.dumps(answer).replace("\x7f", "\\u007F"),
 ]
 
 
@@ -140,9 +155,47 @@ def test_an_answer_is_taken_alike_however_it_is_written(actions: list[Action], k
         alone = [sent(one["Type"], "LEG-A", one["Parameters"] or {})[0].parameters() for one in actions if taken]
         parameters = [one.parameters() for one in taken]
         assert all(each in alone for each in parameters)
-        assert MASK in body or MASK not in json.dumps(call.events)
+        assert MASK in body or "\\u007" in body or MASK not in json.dumps(call.events)
+        assert all(one.body.encode() for one in call.outputs if isinstance(one, Deliver))
         made.append((call.events[1:], parameters, json.loads(network.attributes or "null"), call.over))
     assert all(each == made[0] for each in made)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        f'{{"DurationInMilliseconds":{"1" * 5_000}}}',
+        f'{{"DurationInMilliseconds":{"[" * 2_000 + "]" * 2_000}}}',
+        '{"DurationInMilliseconds":1e999}',
+    ],
+    ids=["digits", "nested", "infinite"],
+)
+@pytest.mark.parametrize("place", ["Actions", "TransactionAttributes"])
+def test_what_nobody_can_read_is_no_answer(parameters: str, place: str) -> None:
+    inside = f'[{{"Type":"Pause","Parameters":{parameters}}}]' if place == "Actions" else parameters
+    made = phone({}, text=True)
+    made.answer = lambda text: f'{{"SchemaVersion":"1.0","{place}":{inside}}}' if "NEW_INBOUND" in text else "{}"
+    made.dial_in()
+    assert told(made)[1] == "INVALID_LAMBDA_RESPONSE InvalidLambdaResponse"
+    assert "Error while reading actions list." in logs(made)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        '{"CallId":"\\u007fA","Text":"ID"}',
+        '{"CallId":"ID","CallId": "\x7fA"}',
+        '{"CallId":"\x7fA","Text":"ID"}',
+        '{"CallId":"ID","CallId":"\\u007fA"}',
+    ],
+)
+def test_what_looks_like_a_mask_is_never_taken_for_the_leg(parameters: str) -> None:
+    made = phone({}, text=True)
+    body = f'{{"SchemaVersion":"1.0","Actions":[{{"Type":"Speak","Parameters":{parameters.replace("ID", ID)}}}]}}'
+    made.answer = lambda text: body if "NEW_INBOUND" in text else '{"SchemaVersion":"1.0"}'
+    made.dial_in()
+    assert told(made)[1] == "ACTION_FAILED Speak InvalidActionParameter"
+    assert made.events[1]["ActionData"]["Parameters"]["CallId"] == MASKS[0]
 
 
 @pytest.mark.parametrize("name", [MASKS[0], MASKS[1], "nobody"])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sma_flows.simulator import tape
+from sma_flows.simulator.jsontext import object_of
 from sma_flows.simulator.messages import CallRecording, Stored
 from sma_flows.simulator.model import Network, World
 from sma_flows.simulator.tape import Tape
@@ -282,11 +283,7 @@ def _similar(folder: Path, key: str) -> str:
 
 
 def _actions(body: str) -> Iterator[Mapping[str, Any]]:
-    try:
-        response = json.loads(body)
-    except ValueError:
-        return
-    actions = response.get("Actions") if isinstance(response, Mapping) else None
+    actions = (object_of(body) or {}).get("Actions")
     for action in actions if isinstance(actions, list) else ():
         if isinstance(action, Mapping) and isinstance(action.get("Parameters"), Mapping):
             yield action

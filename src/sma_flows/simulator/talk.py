@@ -57,7 +57,7 @@ def _well_formed(text: str) -> bool:
     parser = ParserCreate()
     try:
         parser.Parse(text, True)
-    except ExpatError:
+    except (ExpatError, UnicodeError):
         return False
     return text.lstrip().startswith("<speak")
 

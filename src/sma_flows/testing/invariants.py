@@ -21,7 +21,7 @@ from sma_flows.protocol.check import check_emit_rules, check_event, check_respon
 from sma_flows.runtime import callstate
 from sma_flows.runtime.ask import Secret
 from sma_flows.runtime.work import ANSWER_S
-from sma_flows.simulator.jsontext import dumps, loads
+from sma_flows.simulator.jsontext import dumps, loads, object_of
 from sma_flows.simulator.messages import Gone, Log
 from sma_flows.simulator.switches import Switches
 from sma_flows.testing.session import Session
@@ -85,7 +85,7 @@ class Watch:
         self.faulty = False
         self.turns: list[Turn] = []
         self.event: Mapping[str, Any] = {}
-        self.reply: Any = None
+        self.reply: dict[str, Any] | None = None
         self.again: Turn | None = None
         self.after: Turn | None = None
         self.found: list[Violation] = []
@@ -109,7 +109,7 @@ class Watch:
         turn = self.inner.answer(event, at_ms, now)
         self.turns.append(turn)
         self.event = loads(event)
-        self.reply = loads(turn.response) if turn.response else None
+        self.reply = object_of(turn.response)
         self.again = self.after = None
         if self._twice:
             self._repeat(event, at_ms, now)
@@ -279,7 +279,7 @@ def repeats_change_nothing(call: Watch) -> Iterator[str]:
         return
     if call.turn.kind in FIRST and call.after.response == call.turn.response:
         return
-    saved = callstate.load(call.reply["TransactionAttributes"])
+    saved = callstate.load((call.reply or {}).get("TransactionAttributes") or {})
     if saved is not None and "s" not in saved.flags:  # a Sequence that lies tells nobody what is a repetition
         yield f"{call.turn.kind} is answered with actions or a new saved call when it comes again afterwards"
 
@@ -476,7 +476,11 @@ def _key(value: object) -> str:
 
 @lru_cache(maxsize=20_000)
 def _answer_shape(text: str) -> tuple[str, ...]:
-    return tuple(check_response(loads(text)))
+    try:
+        answer = loads(text)
+    except ValueError:
+        return ("it is no JSON",)
+    return tuple(check_response(answer))
 
 
 @lru_cache(maxsize=20_000)

@@ -21,7 +21,7 @@ from sma_flows.runtime import callstate
 from sma_flows.runtime.ask import Ask
 from sma_flows.runtime.frame import Visit
 from sma_flows.runtime.invoke import Position, handle
-from sma_flows.simulator.jsontext import dumps, loads
+from sma_flows.simulator.jsontext import dumps, loads, object_of
 from sma_flows.testing.scripted import REHEARSAL, World, packed, unpacked
 
 __all__ = [
@@ -85,9 +85,8 @@ class Turn:
     @property
     def actions(self) -> list[dict[str, Any]]:
         """The actions of the answer, fresh objects."""
-        answer = loads(self.response) if self.response else None
-        found = answer.get("Actions") if isinstance(answer, dict) else None
-        return list(found or ())
+        found = (object_of(self.response) or {}).get("Actions")
+        return list(found) if isinstance(found, list) else []
 
 
 @runtime_checkable
@@ -142,10 +141,9 @@ class InProcess:
 def turn_of(event: str, response: str, at_ms: int) -> Turn:
     """A turn from texts alone: position and variables are read from the saved call that travels with them."""
     told = loads(event)
-    answer = loads(response) if response else None
     before = callstate.load(told.get("CallDetails", {}).get("TransactionAttributes") or {})
-    attributes = answer.get("TransactionAttributes") if isinstance(answer, dict) else None
-    after = callstate.load(attributes) if attributes else before
+    attributes = (object_of(response) or {}).get("TransactionAttributes")
+    after = callstate.load(attributes) if isinstance(attributes, dict) and attributes else before
     values = {name: value for name, value in (after.vars if after else {}).items() if not name.startswith("@")}
     return Turn(at_ms, event, response, _position(before), _position(after), values=values or None)
 
