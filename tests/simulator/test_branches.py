@@ -312,7 +312,7 @@ def test_a_bridge_answers_the_caller() -> None:
         bot(Configuration="x"), bot(Configuration={"SessionState": {"SessionAttributes": {"a": "x" * 11_000}}}),
         {**RECORD, "Parameters": {**RECORD["Parameters"], "Track": "LEFT"}},
         {**RECORD, "Parameters": {**RECORD["Parameters"], "Destination": {}}},
-        act("VoiceFocus", Enable="maybe"), hangup("busy"),
+        act("VoiceFocus", Enable="maybe"), hangup("busy"), hangup("700"),
     ],
     ids=lambda one: one["Type"],
 )  # fmt: skip

@@ -83,10 +83,15 @@ def _bridge_fault(desk: Desk, params: dict[str, Any], leg: Leg) -> Failed | None
     seconds = 30 if params.get("CallTimeoutSeconds") is None else as_int(params["CallTimeoutSeconds"])
     if seconds is None or not limits.MIN_RING_S <= seconds <= limits.MAX_RING_S:
         return bad("The MaxCallTimeout parameter is invalid. Timeout must be between 0 and 120 seconds.")
-    for name, value in dict(params.get("SipHeaders") or {}).items():
+    headers = params.get("SipHeaders") or {}
+    if not isinstance(headers, dict):
+        return bad("Invalid SIP header(s) provided: SipHeaders.")
+    for name, value in headers.items():
         try:
             sip_headers({name: value})
         except InvalidActionError:
+            value = None
+        if not isinstance(value, str):
             return bad(f"Invalid SIP header(s) provided: {name}.")
     return audio_fault(desk, params["RingbackTone"]) if params.get("RingbackTone") else None
 
@@ -128,7 +133,7 @@ def join(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     if leg.tag != "LEG-A" or (other is not None and not other.gone):
         desk.lean("50")
         return bad("Invalid action on the call.")
-    if not params.get("MeetingId"):
+    if not (isinstance(params.get("MeetingId"), str) and params["MeetingId"]):
         desk.lean("50")
         return bad("Meeting ID parameter value is invalid.")
     token = params.get("JoinToken")
@@ -166,9 +171,9 @@ def modify(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     message = ""
     if params.get("Operation") not in ("Mute", "Unmute"):
         message = "The ModifyChimeMeetingAttendees Operation parameter value is invalid"
-    elif not params.get("MeetingId"):
+    elif not (isinstance(params.get("MeetingId"), str) and params["MeetingId"]):
         message = "Meeting ID parameter value is invalid."
-    elif not isinstance(people, list) or not 1 <= len(people) <= limits.MAX_ATTENDEE_LIST:
+    elif not (isinstance(people, list) and 1 <= len(people) <= limits.MAX_ATTENDEE_LIST and _texts(people)):
         message = "Attendee List parameter value is invalid."
     elif leg.tag != "LEG-B":
         message = "Invalid action on the call."
@@ -177,6 +182,10 @@ def modify(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     elif desk.world.attendees is not None and not desk.world.attendees.issuperset(people):
         message = "One or more attendees are not part of this meeting. All attendees must be part of this meeting."
     return bad(message) if message else DONE
+
+
+def _texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def bot(desk: Desk, sent: Sent, leg: Leg) -> Outcome:

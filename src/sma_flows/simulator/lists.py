@@ -20,6 +20,9 @@ ANSWERS: Final = frozenset(
 )
 """Actions that answer an inbound call (rule 13); CallAndBridge and Hangup never do, the others by a switch."""
 
+MOST_CODE: Final = 699
+"""Highest code of SIP."""
+
 _REPORT_LEAVING: Final = frozenset({"RecordAudio", *COLLECTING, "StartBotConversation", "CallAndBridge"})
 
 START: Final[Mapping[str, Callable[[Desk, Sent, Leg], Outcome]]] = {
@@ -168,7 +171,7 @@ def replace_list(desk: Desk, actions: tuple[Sent, ...], cause: str) -> None:
 def _hang_up(desk: Desk, sent: Sent, leg: Leg) -> None:
     given = sent.data.get("SipResponseCode")
     code = 0 if given is None else as_int(given)
-    if code is None:
+    if code is None or not 0 <= code <= MOST_CODE:
         desk.lean("58 code")
         _finish(desk, Running(sent, leg.tag, ""), bad("The SipResponseCode parameter is invalid."))
         return

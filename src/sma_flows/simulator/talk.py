@@ -141,7 +141,8 @@ def record(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     """Rules 38 to 40."""
     params = sent.data
     target = params.get("RecordingDestination")
-    if not isinstance(target, dict) or not target.get("BucketName"):
+    bucket = target.get("BucketName") if isinstance(target, dict) else None
+    if not isinstance(bucket, str) or not bucket:
         desk.lean("39 parameters")
         return bad("The RecordingDestination parameter is invalid.")
     for name, (least, most) in _RECORDING.items():
@@ -151,7 +152,7 @@ def record(desk: Desk, sent: Sent, leg: Leg) -> Outcome:
     if not keys(params.get("RecordingTerminators")):
         desk.lean("39 parameters")
         return bad("The RecordingTerminators parameter is invalid.")
-    if target["BucketName"] in desk.world.unwritable:
+    if bucket in desk.world.unwritable:
         desk.lean("40")
         return bad("Error occurred while uploading recording to S3 bucket.")
     desk.out.append(Hears(leg.tag, "recording"))
