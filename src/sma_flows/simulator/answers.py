@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import MsgspecError, Raw, Struct, field
 from msgspec.json import Decoder
@@ -21,7 +21,6 @@ TOO_MANY_PAIRS: Final = "TransactionAttributesInvalidMapSize"
 _EMPTY: Final = "Actions list is empty."
 _UNREADABLE: Final = "Error while reading actions list."
 _new: Final = tuple.__new__
-_NOTHING: Final = Raw(b"null")
 _EMPTY_OBJECT: Final = Raw(b"{}")
 _MASKED: Final = tuple([f'"CallId":{quote(mask)}' for mask in MASKS])
 _MEMBERS: Final = frozenset({"SchemaVersion", "Actions", "TransactionAttributes"})
@@ -145,7 +144,7 @@ def _judge(desk: Desk, notice: Notice, body: str) -> None:
         desk.error(message)
         _refuse(desk, notice, "InvalidLambdaResponse", message)
         return
-    if attributes != "null" and not _store(desk, notice, attributes):
+    if attributes is not None and not _store(desk, notice, attributes):
         return
     actions = listed.actions
     if notice.type in ANSWER_IGNORED or not desk.alive:  # rule 4
@@ -175,9 +174,9 @@ def _judge(desk: Desk, notice: Notice, body: str) -> None:
             replace_list(desk, (), notice.type)
 
 
-def _store(desk: Desk, notice: Notice, text: str) -> bool:
+def _store(desk: Desk, notice: Notice, attributes: dict[str, Any]) -> bool:
     """Rule 2: the whole map is replaced, unless it is too large; false when the answer is refused."""
-    if text.count(":") > limits.MAX_ATTRIBUTES and len(loads(text)) > limits.MAX_ATTRIBUTES:
+    if len(attributes) > limits.MAX_ATTRIBUTES:
         desk.lean("2")
         desk.lean("2 kept")
         count = f"Maximum number of mappings is {limits.MAX_ATTRIBUTES}"
@@ -187,12 +186,12 @@ def _store(desk: Desk, notice: Notice, text: str) -> bool:
         desk.lean("66 attributes")
         if desk.switches.final_hangup_attributes == "lost":
             return True
-    size = limits.MAX_ATTRIBUTES_BYTES
-    if len(text) * 4 > size and len(dumps(loads(text)).encode()) > size:
+    text, size = dumps(attributes), limits.MAX_ATTRIBUTES_BYTES
+    if len(text) * 4 > size and len(text.encode()) > size:
         desk.lean("2 bytes")
         _refuse(desk, notice, TOO_MANY_PAIRS, f"Transaction Attributes are larger than {size} bytes")
         return False
-    desk.attributes = text if '"' in text else ""
+    desk.attributes = text if attributes else ""
     return True
 
 
@@ -212,13 +211,10 @@ def _refuse(desk: Desk, notice: Notice, error: str, message: str) -> None:
 
 
 class _Listed(NamedTuple):
-    """What an answer says, or the message of contract 1.4.
-
-    ``attributes`` are JSON text: of an object, or ``null``; ``actions`` None: none are told.
-    """
+    """What an answer says, or the message of contract 1.4. ``attributes`` and ``actions`` None: none are told."""
 
     message: str
-    attributes: str = "null"
+    attributes: dict[str, Any] | None = None
     actions: tuple[Sent, ...] | None = None
     warnings: tuple[str, ...] = ()
 
@@ -238,26 +234,24 @@ class _Action(Struct, forbid_unknown_fields=True, gc=False):
     parameters: Raw = field(name="Parameters", default=_EMPTY_OBJECT)
 
 
-class _Usual(Struct, forbid_unknown_fields=True, gc=False):
+class _Usual(Struct, forbid_unknown_fields=True):
     """An answer as nearly every one is. The rest is looked at more closely."""
 
     version: Literal["1.0"] = field(name="SchemaVersion")
     actions: list[_Action] | None = field(name="Actions", default=None)
-    attributes: Raw = field(name="TransactionAttributes", default=_NOTHING)
+    attributes: dict[str, str] | None = field(name="TransactionAttributes", default=None)
 
 
 _usual: Final = Decoder(_Usual).decode
-_texts: Final = Decoder(dict[str, str] | None).decode
 
 
 def _listed(desk: Desk, body: str, leg: str) -> _Listed:
     """What an answer says, without reading what is in its actions: they are known by their text (:func:`_sent`)."""
     try:
         answer = _usual(body)
-        _texts(answer.attributes)
     except (MsgspecError, UnicodeError, RecursionError):
         return _examined(desk, body, leg)
-    actions, attributes = answer.actions, str(answer.attributes, "utf-8")
+    actions, attributes = answer.actions, answer.attributes
     if actions is None:
         return _new(_Listed, ("", attributes, None, ()))
     if len(actions) > limits.MAX_ACTIONS:
@@ -311,7 +305,7 @@ def _examined(desk: Desk, body: str, leg: str) -> _Listed:
     unknown = sorted(response.keys() - _MEMBERS)
     if unknown:
         warnings.append(f"the answer: the service ignores {', '.join(unknown)}")
-    return _Listed("", dumps(attributes), None if actions is None else tuple(found), tuple(warnings))
+    return _Listed("", attributes, None if actions is None else tuple(found), tuple(warnings))
 
 
 def _sent(desk: Desk, kind: str, leg: str, text: str) -> tuple[Sent, str]:
