@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.measure import Ratio, ratio, rounds
 
 FLOWS = Path(__file__).resolve().parents[1] / "flows"
-FORBIDDEN = ("yaml", "pydantic", "transitions", "boto3", "botocore.session", "click", "rich", "jsonschema")
+FORBIDDEN = ("yaml", "msgspec", "pydantic", "transitions", "boto3", "botocore.session", "click", "rich", "jsonschema")
 
 CASES = {
     "empty interpreter": "pass",

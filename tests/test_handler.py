@@ -606,6 +606,7 @@ def test_importing_the_handler_loads_nothing_of_the_toolchain() -> None:
     assert "sma_flows.runtime.invoke" in loaded
     forbidden = {
         "yaml",
+        "msgspec",
         "pydantic",
         "transitions",
         "boto3",

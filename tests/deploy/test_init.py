@@ -135,7 +135,18 @@ def test_dial_in_makes_two_clients_out_of_one_session_and_no_other_adapter(start
 def test_no_init_phase_connects_or_loads_a_tool_of_the_desk(flow: str, started: Any) -> None:
     init = started(flow)
     assert init.asked == []
-    desk = {"yaml", "pydantic", "pydantic_core", "transitions", "click", "rich", "jsonschema", "hypothesis", "moto"}
+    desk = {
+        "yaml",
+        "msgspec",
+        "pydantic",
+        "pydantic_core",
+        "transitions",
+        "click",
+        "rich",
+        "jsonschema",
+        "hypothesis",
+        "moto",
+    }
     assert not desk & theirs(init.modules)
     assert not init.of("sma_flows.flow", "sma_flows.compiler", "sma_flows.cli", "sma_flows.machine")
 

@@ -31,7 +31,7 @@ from sma_flows.plan import Plan
 from .conftest import HERE, ROOT
 
 MOST_ZIPPED = 5 * 1024 * 1024
-FORBIDDEN = {"yaml", "pydantic", "pydantic_core", "transitions", "click", "rich", "boto3", "botocore"}
+FORBIDDEN = {"yaml", "msgspec", "pydantic", "pydantic_core", "transitions", "click", "rich", "boto3", "botocore"}
 
 
 def test_two_builds_have_the_same_bytes(built: Built, flows_plan: Plan, tmp_path: Path) -> None:
