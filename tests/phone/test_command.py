@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from phone.conftest import FLOWS
@@ -74,6 +75,19 @@ def test_a_bot_is_talked_to_and_a_party_acts_by_itself_also_in_the_saved_call(tm
     assert call.parties == {"*": Party(acts=((20_000, HangUp()),))}
     assert call.bots["env.BOT_ALIAS"].name == "Reception"
     assert play_call(file.flow, call).transcript[-1].endswith("HANGUP                                         goodbye")
+
+
+@pytest.mark.parametrize("listening", ["", "listen\nwait 30s\nlisten\n"])
+def test_a_party_that_never_answers_is_waited_for(tmp_path: Path, listening: str) -> None:
+    path = tmp_path / "x.calls.yaml"
+    more = ("--party", "*=no_answer", "--at", "2026-11-20T12:00-05:00")
+    result = phone(f"1\n{listening}save {path} nobody\n", "--plain", *more, flow="front-desk")
+    assert result.exit_code == 0, result.output
+    assert "hears nobody_free" in result.output
+    assert "somebody is being called" not in result.output
+    file, found = load_calls(path)
+    assert file is not None, found
+    play_call(file.flow, file.calls[0])
 
 
 def test_what_is_said_is_a_file_in_the_end(tmp_path: Path) -> None:

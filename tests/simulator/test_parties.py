@@ -66,6 +66,15 @@ def test_nobody_answers_a_bridge_until_the_service_gives_up() -> None:
     assert (told(made)[1], failed_at(made)) == ("ACTION_FAILED CallAndBridge CallNotAnswered", 20_000)  # rule 43
 
 
+def test_a_bridge_that_nobody_answers_is_still_to_be_waited_for() -> None:
+    made = phone({"NEW_INBOUND_CALL": reply(to(SALES))}, parties={SALES: Party("no_answer")})
+    made.dial_in()
+    made.wait(2_000)
+    assert made.will_act
+    made.callee(Callee("rings"))  # by hand: from now on whoever steers the call says what happens
+    assert not made.will_act
+
+
 def test_nobody_answers_an_outbound_call_until_its_time() -> None:
     made = phone({}, parties={"*": Party("no_answer", 40_000)})
     made.dial_out(OutboundCall())

@@ -48,6 +48,14 @@ def test_an_outbound_call_with_two_parties(call: Caller) -> None:
     line.expect("hung_up", calls={"report": 1})
 
 
+def test_a_party_that_never_answers_lets_the_call_go_on_by_itself(call: Caller) -> None:
+    line = call("flows/front-desk.yaml", at="2026-11-20T12:00-05:00", parties={"*": "no_answer"})
+    line.press("1")
+    line.hear("connecting", "hold_music", "nobody_free", "after_the_tone", "beep")
+    assert line.state == "leave_message"
+    line.hang_up()
+
+
 def test_every_other_step_can_be_done(call: Caller) -> None:
     line = call("flows/voicemail.yaml")
     line.silence()

@@ -232,6 +232,27 @@ def test_steps_of_the_callee_win(tmp_path: Path) -> None:
     assert not any("busy" in line for line in played.transcript)
 
 
+@pytest.mark.parametrize("party", ["no_answer", "{no_answer: after 10s}", "{answers: after 60s}"])
+def test_a_bridge_that_nobody_answers_is_waited_for_until_the_service_gives_up(tmp_path: Path, party: str) -> None:
+    played = play(tmp_path, f'{{"*": {party}}}', "- hear: [calling, bye]\n- expect: hung_up")
+    assert [line.split(" s  ", 1)[1] for line in played.transcript if "> the called" in line] == [
+        "> the called party rings",
+        "> the called party rings",
+    ]
+    assert played.seconds > 30  # `ring_for` of both states
+
+
+def test_who_is_not_answered_can_still_leave_and_a_second_bridge_is_expected(tmp_path: Path) -> None:
+    played = play(tmp_path, "{'*': no_answer}", "- hear: calling\n- wait: 2s\n- hangup: caller")
+    assert played.seconds < 10
+    play(tmp_path, "{env.SALES: no_answer, env.SUPPORT: answers}", "- expect: bridged")
+
+
+def test_a_party_that_never_answers_can_be_led_by_hand(tmp_path: Path) -> None:
+    script = "- hear: calling\n- callee: answers\n- expect: bridged\n- callee: hangs_up\n- hear: bye"
+    assert play(tmp_path, "{'*': no_answer}", script).seconds < 20
+
+
 def test_after_a_party_of_its_own_the_next_can_be_led_by_hand(tmp_path: Path) -> None:
     script = "- hear: calling\n- wait: 5s\n- expect: {dialled: '+12065550151'}\n- callee: no_answer\n- hear: bye"
     play(tmp_path, "{env.SALES: busy}", script)

@@ -395,8 +395,11 @@ class Phone:
 
     @property
     def will_act(self) -> bool:
-        """A called party will do something by itself, if the call goes on as it is."""
-        return any(due.call_id and self._fits(due) for due in self._due)
+        """A called party will do something by itself, if the call goes on as it is; also to let it ring in vain."""
+        return any(due.call_id and self._fits(due) for due in self._due) or any(
+            leg.status == "ringing" and leg.call_id in self._ringing and self._ringing[leg.call_id].does == "no_answer"
+            for leg in self._desk.legs  # rule 43: of a bridge nothing is due, its time-out is the end
+        )
 
     @property
     def _calling(self) -> bool:
@@ -502,6 +505,8 @@ class Phone:
         ringing = {leg.call_id for leg in self._desk.legs if leg.status == "ringing"}
         self._due = [due for due in self._due if due.call_id not in ringing]
         heapq.heapify(self._due)
+        for call_id in ringing:
+            self._ringing.pop(call_id, None)
 
     def hang_up(self, leg: str = "LEG-A", code: int = 0) -> None:
         """A party hangs up."""

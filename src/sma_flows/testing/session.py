@@ -188,11 +188,13 @@ class Session:
         return False
 
     def until_act(self) -> bool:
-        """Let time pass until a called party does the next thing by itself; False: none will."""
+        """Let time pass until a called party does the next thing by itself, or has rung in vain; False: none will."""
+        if not self.phone.will_act:
+            return False
         acted = self.phone.acted
         while self.phone.acted == acted and self.phone.will_act and self.tick():
             pass
-        return self.phone.acted != acted
+        return True
 
     @property
     def _picking_up(self) -> bool:
