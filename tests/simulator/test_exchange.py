@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.kit import Function, bridge, digits, hangup, join, pause, reply, speak
+from sma_flows.simulator import network
 from sma_flows.simulator.clock import RunningClock, VirtualClock
 from sma_flows.simulator.driver import Party, Phone
 from sma_flows.simulator.exchange import Exchange, Line, Quotas, Rate, Route, answered_by, running
 from sma_flows.simulator.meetings import Wanted
-from sma_flows.simulator.messages import Callee, Deliver, HangUp, Hears, Key
+from sma_flows.simulator.messages import Answer, Callee, Deliver, Gone, HangUp, Hears, Key, Log, Over
 from sma_flows.simulator.model import World
 from sma_flows.simulator.refused import RefusedError
 
@@ -238,6 +240,62 @@ def test_a_function_that_raises_is_asked_again() -> None:
     assert kinds(line) == ["NEW_INBOUND_CALL", "NEW_INBOUND_CALL", "HANGUP"]
 
 
+def broken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulator has a fault: the first answer of all cannot be applied."""
+    real, left = network._TAKE[Answer], [TypeError("no such thing")]
+
+    def answered(desk: Any, event: Any) -> None:
+        if left:
+            desk.stop()
+            raise left.pop()
+        real(desk, event)
+
+    monkeypatch.setitem(network._TAKE, Answer, answered)  # type: ignore[arg-type]
+
+
+def ended_with(line: Line) -> list[object]:
+    return [one for one in line.phone.outputs if isinstance(one, Log | Gone | Over)]
+
+
+@pytest.mark.parametrize("delay_ms", [0, 1_500])
+def test_a_fault_of_the_simulator_ends_the_call_visibly_and_is_raised(
+    monkeypatch: pytest.MonkeyPatch, delay_ms: int
+) -> None:
+    broken_once(monkeypatch)
+    phone = partial(Phone, Talkative(), delay_ms=lambda _event: delay_ms)
+    desk = Exchange(lambda *_: Route("app-1", lambda world, line: phone(world=world, around=line)), quotas=MANY)
+
+    def call() -> None:
+        desk.dial_in(THEIRS, OURS)
+        desk.settle()
+
+    with pytest.raises(TypeError, match="no such thing"):
+        call()
+    (line,) = desk.lines
+    assert (line.phone.over, line.done.is_set(), desk.active, desk.next_ms) == (True, True, 0, None)
+    log, gone, over = ended_with(line)
+    assert str(log).startswith("Log(level='error', message='the simulator failed: TypeError in test_exchange.py, line ")
+    assert (gone, over) == (Gone("LEG-A", 480, "service"), Over("the simulator failed"))
+    with refused("NotFoundException"):
+        desk.act(line.transaction, HangUp())
+    assert len(desk.dial_in(THEIRS, OURS).phone.events) == 1
+
+
+def test_a_call_that_a_fault_of_the_simulator_ends_leaves_its_meeting(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = exchange(Talkative())
+    room = desk.meetings.create("room-7", "weekly", "us-east-1", 0).id
+    ann = desk.meetings.add(room, Wanted("ann"), 0)
+    line = desk.place(
+        "+17035550122", OURS, "app-1", headers={"X-chime-meeting-id": room, "X-chime-join-token": ann.token}
+    )
+    desk.wait(0)
+    assert ann.connection == f"{line.transaction} LEG-A"
+    broken_once(monkeypatch)
+    with pytest.raises(TypeError):
+        desk.update(line.transaction, {})
+    assert ann.connection == ""
+
+
 def test_a_function_may_call_the_exchange_while_it_answers() -> None:
     desk: Exchange
 
@@ -434,6 +492,34 @@ def test_what_breaks_in_the_thread_is_raised_where_the_block_ends() -> None:
 
     with pytest.raises(RuntimeError, match="a bug"):
         block()
+
+
+@pytest.mark.parametrize("delay_ms", [0, 1_500])
+def test_a_fault_of_the_simulator_ends_one_call_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, delay_ms: int
+) -> None:
+    broken_once(monkeypatch)
+    phone = partial(Phone, Talkative(), delay_ms=lambda _event: delay_ms)
+    desk = Exchange(
+        lambda *_: Route("app-1", lambda world, line: phone(world=world, around=line)),
+        clock=RunningClock(1_000),
+        quotas=Quotas(active_calls=1),
+    )
+
+    def block() -> None:
+        with running(desk):
+            first = desk.dial_in(THEIRS, OURS)
+            assert first.done.wait(DEADLINE_S)
+            assert len(ended_with(first)) == 3
+            second = desk.dial_in(THEIRS, OURS)  # the only call that may be active
+            assert second.done.wait(0.2) is False
+            with desk.changed:
+                assert desk.changed.wait_for(lambda: len(second.phone.events) >= 2, DEADLINE_S)
+
+    with pytest.raises(TypeError, match="no such thing"):
+        block()
+    with running(desk):
+        pass  # it is raised once
 
 
 def test_by_hand_and_running_do_not_mix() -> None:

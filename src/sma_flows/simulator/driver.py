@@ -25,6 +25,7 @@ from sma_flows.simulator.messages import (
     Elapse,
     Entry,
     FunctionFails,
+    Gone,
     HangUp,
     Hears,
     InboundCall,
@@ -34,6 +35,7 @@ from sma_flows.simulator.messages import (
     MeetingEnds,
     OutboundCall,
     Output,
+    Over,
     Stored,
     Talk,
     Update,
@@ -436,6 +438,19 @@ class Phone:
         end = self.now_ms + limit_ms
         while not self._desk.over and (at := self._next()) is not None and at <= end:
             self._step(at)
+
+    def break_off(self, why: str) -> None:
+        """The simulator itself has failed: the call is over, and its log says *why*.
+
+        What it was in the middle of is not known any more, so the function is told nothing; the meetings are.
+        """
+        before, self._due, self.held = self.network, [], []
+        gone = [Gone(leg.tag, 480, "service") for leg in before.legs if not leg.gone]
+        for output in (Log("error", why), *gone, Over("the simulator failed")):
+            self._note("output", output)
+        self.network = before.broken_off()
+        if self._around is not None:
+            self._around.moved(before, self.network)
 
     def release(self, place: int = 0) -> None:
         """Hand in an answer that was kept back: the oldest, or the one at *place*."""

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
+from traceback import walk_tb
 from typing import Final
 
 from sma_flows.protocol import limits
@@ -178,6 +180,7 @@ class Exchange:
         self._creates = Rate(self.quotas.creates_per_s)
         self._updates = Rate(self.quotas.updates_per_s)
         self._threads = False
+        self._failure: Exception | None = None
         self._together = 0
         self._legs = 0
 
@@ -393,7 +396,10 @@ class Exchange:
         if self.on_entry is not None:
             while line.seen < len(phone.transcript):
                 line.seen += 1
-                self.on_entry(line, phone.transcript[line.seen - 1])
+                try:
+                    self.on_entry(line, phone.transcript[line.seen - 1])
+                except Exception as error:  # noqa: BLE001 - who listens must not hold up the calls
+                    self._failed(error)
         ahead = None if phone.over else phone.next_ms
         due = None if ahead is None else line.began_ms + phone.now_ms + ahead
         if due is not None and due != line.due:
@@ -425,8 +431,8 @@ class Exchange:
             if self._heap and self._heap[0][0] <= at:
                 line = heapq.heappop(self._heap)[2]
                 line.due = None
-                line.phone.wait(at - line.began_ms - line.phone.now_ms)
-                self._touched(line)
+                with self._guarded(line):
+                    line.phone.wait(at - line.began_ms - line.phone.now_ms)
         self.meetings.tick(now)
         self._throw_out()
 
@@ -461,11 +467,37 @@ class Exchange:
             return result[0]
 
         with self.changed:
-            self._catch_up()
-            self._bring(line)
-            line.phone.reply(deliver, answer)
-            self.clock.release()
+            try:
+                self._catch_up()
+                with self._guarded(line):
+                    self._bring(line)
+                    line.phone.reply(deliver, answer)
+            finally:
+                self.clock.release()
+
+    @contextmanager
+    def _guarded(self, line: Line) -> Iterator[None]:
+        """Let something happen to a call. An error of the simulator itself ends this call, and no other."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, the call must not hang
+            line.phone.break_off(f"the simulator failed: {_where(error)}")
             self._touched(line)
+            self._failed(error)
+        else:
+            self._touched(line)
+
+    def _failed(self, error: Exception) -> None:
+        """Raise an error of the simulator: now, or where the block of :func:`running` ends, the first one."""
+        if not self._threads:
+            raise error
+        self._failure = self._failure or error
+
+
+def _where(error: Exception) -> str:
+    """An error and its place. Never its words: they may hold a secret."""
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    return f"{type(error).__name__} in {Path(frame.f_code.co_filename).name}, line {line}"
 
 
 def _pairs(values: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
@@ -477,6 +509,10 @@ def running(exchange: Exchange) -> Iterator[Exchange]:
     """Keep an exchange with a running clock going in a thread, until the block ends; calls then stand still.
 
     Every event is answered in a thread of its own; while one is, the clock runs in real time, because functions do.
+
+    Raises:
+        Exception: the simulator itself has failed in between (the first such error, when the block ends). The call in
+            which it did is over, and its transcript says so; the others have gone on.
     """
     stop = threading.Event()
     failures: list[BaseException] = []
@@ -506,5 +542,7 @@ def running(exchange: Exchange) -> Iterator[Exchange]:
         thread.join()
         with exchange.lock:
             exchange._threads = False
+            failures += [exchange._failure] if exchange._failure is not None else []
+            exchange._failure = None
         for failure in failures:
             raise failure

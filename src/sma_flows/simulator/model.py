@@ -267,6 +267,21 @@ class Network:
                 return leg
         return None
 
+    def broken_off(self) -> Network:
+        """The same call, over: everybody has gone, nothing is left of what went on."""
+        return Network(
+            self.world,
+            self.switches,
+            self.outbound,
+            tuple(leg.having("Disconnected", "") for leg in self.legs),
+            attributes=self.attributes,
+            sequence=self.sequence,
+            numbered=self.numbered,
+            invocations=self.invocations,
+            files=self.files,
+            over=True,
+        )
+
     @property
     def idle(self) -> bool:
         """Nothing runs, nothing waits, nobody is being asked: only a party or an update can change that (rule 21)."""
