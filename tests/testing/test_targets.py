@@ -6,9 +6,10 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import accumulate, chain, cycle
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from botocore.stub import Stubber
 
 from sma_flows.cli.load import load_program
 from sma_flows.runtime.invoke import handle
-from sma_flows.testing.play import play_call, unplayable_at
+from sma_flows.testing.play import CallFailedError, play_call, unplayable_at
 from sma_flows.testing.script import CallScript, load_calls
-from sma_flows.testing.targets import Deployed, FunctionError, Invoked, Target, TargetError, target_of
+from sma_flows.testing.targets import Deployed, FunctionError, Invoked, Rehearsed, Target, TargetError, target_of
+from sma_flows.testing.world import world_of
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENT = '{"InvocationEventType": "RINGING"}'
@@ -48,7 +50,8 @@ def lambda_url(
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             assert self.path.startswith("/2015-03-31/functions/function/invocations")
-            body = json.dumps(answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))).encode()
+            given = answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            body = given if isinstance(given, bytes) else json.dumps(given).encode()
             self.send_response(status)
             for name, value in (headers or {}).items():
                 self.send_header(name, value)
@@ -116,8 +119,6 @@ def test_a_call_goes_the_same_over_http_and_says_what_it_cannot_see() -> None:
 
 def test_a_function_that_answers_differently_fails_the_call_at_its_line() -> None:
     flow, one = script("dial-in", "right number and PIN, muted and heard again")
-    from sma_flows.testing.play import CallFailedError
-
     with lambda_url(function("voicemail")) as url, pytest.raises(CallFailedError, match="expected to hear language"):
         play_call(flow, one, target=target_of(url))
 
@@ -146,15 +147,68 @@ def test_a_failing_gateway_is_a_function_error_and_a_missing_one_is_nobody() -> 
         tell(url)
 
 
-def test_a_text_that_is_no_json_is_a_function_error() -> None:
-    """The emulator tells a time-out as plain text with status 200."""
+def test_the_time_out_of_the_emulator_is_a_function_error() -> None:
+    """It tells a time-out as plain text with status 200."""
+    with (
+        lambda_url(lambda _: b"Task timed out after 5.00 seconds") as url,
+        pytest.raises(FunctionError, match=r"5\.00"),
+    ):
+        tell(url)
 
-    class Client:
-        def invoke(self, **_: object) -> dict[str, Any]:
-            return {"Payload": io.BytesIO(b"Task timed out after 5.00 seconds")}
 
-    with pytest.raises(FunctionError, match="timed out"):
-        Deployed("f", Client()).answer(EVENT, 0, datetime.now(UTC))
+@pytest.mark.parametrize("body", [b"nope", b'{"Actions": [', b"<html>", b"[1]", b'{"SchemaVersion": NaN}', b"\xff"])
+def test_a_body_that_cannot_be_read_is_an_answer_for_the_service_to_judge(body: bytes) -> None:
+    with lambda_url(lambda _: body) as url:
+        assert tell(url) == body.decode(errors="replace")
+
+
+def test_an_unreadable_answer_over_http_is_an_invalid_response_and_not_a_failure_of_the_function() -> None:
+    flow, one = script("dial-in", "right number and PIN, muted and heard again")
+    whole = function("dial-in")
+
+    def answer(event: Any) -> object:
+        return whole(event) if event["InvocationEventType"] == "NEW_INBOUND_CALL" else b"nope"
+
+    with lambda_url(answer) as url, pytest.raises(CallFailedError) as failed:
+        play_call(flow, one, target=target_of(url))
+    told = "\n".join(failed.value.transcript)
+    assert "! Error while reading actions list." in told
+    assert "INVALID_LAMBDA_RESPONSE" in told
+
+
+@pytest.mark.parametrize("garbled", ["{nope", '{"SchemaVersion": ' + "9" * 400 + "e9}"])
+def test_an_unreadable_answer_of_a_rehearsal_is_one_too(garbled: str) -> None:
+    flow, one = script("dial-in", "three wrong PINs end the call")
+    spec = world_of(flow, one)
+    with lambda_url(lambda _: garbled.encode()) as url, closing(spec.open()) as world:
+        turn = Rehearsed(url).of(world, {}).answer(EVENT, 0, datetime.now(UTC))
+    assert turn.response == garbled
+
+
+class Jumping:
+    """A clock that has gone on by so many seconds whenever it is looked at again."""
+
+    def __init__(self, *steps: float) -> None:
+        self._shows = accumulate(chain.from_iterable((0.0, step) for step in cycle(steps)))
+
+    def __call__(self) -> float:
+        return next(self._shows)
+
+
+def test_a_function_elsewhere_that_is_late_is_told_and_its_time_does_not_count() -> None:
+    flow, one = script("dial-in", "right number and PIN, muted and heard again")
+    here = play_call(flow, one)
+    with lambda_url(function("dial-in")) as url:
+        quick = play_call(flow, one, target=Invoked(url, clock=Jumping(4.9)))
+        late = play_call(flow, one, target=Invoked(url, clock=Jumping(8.1, 1, 5, 1)))
+    assert (quick.seconds, late.seconds) == (here.seconds, here.seconds)
+    assert quick.notes == here.notes
+    (note,) = (note for note in late.notes if note not in here.notes)
+    told = "the service would have sent the event again after 5 s (rule 3)"
+    lines = [line for line in late.transcript if "! the function took" in line]
+    often = f"{len(lines)} of {late.events} events were answered late"
+    assert lines[0] == f"     0.0 s  ! the function took 8.1 s: {told}"
+    assert note == f"{one.name}: {often}, the function took up to 8.1 s: {told}"
 
 
 def test_a_deployed_function_is_asked_by_name() -> None:
@@ -165,6 +219,32 @@ def test_a_deployed_function_is_asked_by_name() -> None:
         stub.add_response("invoke", reply, {"FunctionName": "line", "Payload": EVENT.encode()})
         assert Deployed("line", client).answer(EVENT, 0, datetime.now(UTC)).response == body.decode()
         stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("code", ["TooManyRequestsException", "ThrottlingException", "EC2ThrottledException"])
+def test_a_deployed_function_that_is_throttled_has_failed_and_is_asked_again(code: str) -> None:
+    client = boto3.client("lambda", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stub:
+        stub.add_client_error("invoke", code, "Rate Exceeded.", 429)
+        with pytest.raises(FunctionError, match="The AWS Lambda function was throttled"):
+            Deployed("line", client).answer(EVENT, 0, datetime.now(UTC))
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
+def test_a_deployed_function_that_cannot_be_asked_is_nobody(code: str) -> None:
+    client = boto3.client("lambda", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stub:
+        stub.add_client_error("invoke", code, "No.", 404)
+        with pytest.raises(TargetError, match=f"line: .*{code}"):
+            Deployed("line", client).answer(EVENT, 0, datetime.now(UTC))
+
+
+def test_how_long_a_deployed_function_took_is_known() -> None:
+    class Client:
+        def invoke(self, **_: object) -> dict[str, Any]:
+            return {"Payload": io.BytesIO(b"{}")}
+
+    assert Deployed("f", Client(), clock=Jumping(6)).answer(EVENT, 0, datetime.now(UTC)).took_s == 6
 
 
 @pytest.mark.parametrize("text", ["", "ftp://x", "my-function"])

@@ -62,7 +62,7 @@ class Played:
     """A call that went as its script says.
 
     ``left_out`` says what was not looked at, because the function that answered does not tell it; ``notes`` what its
-    author should know of the audio files.
+    author should know of the audio files, and of a function elsewhere that was late.
     """
 
     transcript: tuple[str, ...]
@@ -187,7 +187,8 @@ class Player:
             self.do(step)
         self.end()
         session, seconds = self.session, self.phone.now_ms / 1000
-        told = (tuple(self.left_out), self.storage.notes)
+        late = (f"{self.script.name}: {session.late}",) if session.late else ()
+        told = (tuple(self.left_out), self.storage.notes + late)
         return Played(tuple(session.lines), tuple(session.turns), seconds, *told)
 
     def do(self, step: Step) -> None:

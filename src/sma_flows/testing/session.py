@@ -17,6 +17,7 @@ from sma_flows.protocol.ids import like_uuid
 from sma_flows.runtime.ask import Secret
 from sma_flows.simulator.attending import Attending, thrown_out
 from sma_flows.simulator.bots import Bot
+from sma_flows.simulator.desk import RETRY_MS
 from sma_flows.simulator.driver import Phone
 from sma_flows.simulator.jsontext import loads
 from sma_flows.simulator.meetings import Meetings
@@ -34,6 +35,10 @@ from sma_flows.testing.visits import Trail
 __all__ = ["BREAKABLE", "SITUATIONS", "Session", "act_in_words", "service_of", "turn_in_words", "welcome_of"]
 
 QUESTIONS: Final = ("SpeakAndGetDigits", "PlayAudioAndGetDigits")
+
+LATE_S: Final = RETRY_MS / 1000
+SENT_AGAIN: Final = f"the service would have sent the event again after {LATE_S:g} s (rule 3)"
+"""What a function elsewhere would have met. Its time does not count here: a debugger may hold it up."""
 
 MOST_TICKS: Final = 10_000
 """More timers than that while nobody does anything: the call goes in circles."""
@@ -130,6 +135,8 @@ class Session:
             self.variables = dict(turn.values)
             self.secrets.update(value.reveal() for value in turn.values.values() if isinstance(value, Secret))
         self.note(turn_in_words(event, turn))
+        if turn.took_s >= LATE_S:
+            self.note(f"! the function took {turn.took_s:.1f} s: {SENT_AGAIN}")
         for ms, arguments in turn.later:
             self.phone.later(turn.delay_ms + ms, Update(tuple(arguments.items())))
         if self._on_turn is not None:
@@ -288,6 +295,13 @@ class Session:
         return fresh
 
     # ---- what happened ---------------------------------------------------------------------------------------------
+
+    @property
+    def late(self) -> str:
+        """How often the function was so late that the service would have sent an event again; empty: never."""
+        late = [turn.took_s for turn in self.turns if turn.took_s >= LATE_S]
+        often = f"{len(late)} of {len(self.turns)} events were answered late"
+        return f"{often}, the function took up to {max(late):.1f} s: {SENT_AGAIN}" if late else ""
 
     def actions(self) -> list[dict[str, Any]]:
         """All actions that were answered so far, in order."""

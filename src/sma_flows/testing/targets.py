@@ -9,9 +9,11 @@ scripted and the clock set; a target says so (:attr:`Target.scripted`).
 from __future__ import annotations
 
 import json
+import re
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol, runtime_checkable
@@ -44,6 +46,12 @@ ANSWER_S: Final = 20.0
 """Longest wait for a function over HTTP: the service's own limit (contract 7.1)."""
 
 
+TIMED_OUT: Final = re.compile(r"Task timed out after [0-9.]+ seconds")
+"""What the emulator says in the place of an answer when the function is too slow for it, with status 200."""
+
+THROTTLED: Final = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "EC2ThrottledException"})
+
+
 class TargetError(SmaFlowsError):
     """The function cannot be reached at all: nothing that a caller could hear comes of it."""
 
@@ -61,6 +69,7 @@ class Turn:
     targets: ``asks`` (what the world was asked), ``note``, ``fault`` (an exception inside the runtime), ``trail`` (what
     the walk came by, where the world is watched), ``later`` (updates with results of long hooks, and the milliseconds
     until they come). ``delay_ms`` is how long the function took, ``held_ms`` how much longer its answer was on the way.
+    ``took_s`` is how long a function elsewhere took on the wall, which does not count as time of the call.
     """
 
     at_ms: int
@@ -76,6 +85,7 @@ class Turn:
     trail: tuple[Visit, ...] = ()
     later: tuple[tuple[int, Mapping[str, str]], ...] = ()
     held_ms: int = 0
+    took_s: float = 0.0
 
     @property
     def kind(self) -> str:
@@ -155,22 +165,24 @@ def _position(call: callstate.Call | None) -> Position:
 class Invoked:
     """A function behind HTTP: POST the event, read the answer (Lambda's Invoke, the runtime interface emulator).
 
-    *url* without a path gets that of the emulator. One request at a time.
+    *url* without a path gets that of the emulator. One request at a time. *clock* gives real seconds.
     """
 
     scripted = False
 
-    def __init__(self, url: str, timeout_s: float = ANSWER_S) -> None:
+    def __init__(self, url: str, timeout_s: float = ANSWER_S, *, clock: Callable[[], float] = time.monotonic) -> None:
         scheme, _, rest = url.partition("://")
         if scheme not in ("http", "https") or not rest:
             raise TargetError(f"'{url}' is no address of a function: write http://127.0.0.1:9000")
         self.url = url if "/" in rest.rstrip("/") else url.rstrip("/") + INVOKE_PATH
         self.timeout_s = timeout_s
+        self._clock = clock
 
     def answer(self, event: str, at_ms: int, now: datetime) -> Turn:  # noqa: ARG002 - its clock is its own
         """See :class:`Target`."""
+        begin = self._clock()
         text, failed = self.post(event)
-        return _told(event, text, at_ms, failed)
+        return replace(_told(event, text, at_ms, failed), took_s=self._clock() - begin)
 
     def post(self, event: str) -> tuple[str, str]:
         """The body of the answer, and what the function failed with if it says so in a header.
@@ -184,7 +196,7 @@ class Invoked:
         )
         try:
             with urllib.request.urlopen(request, timeout=self.timeout_s) as reply:  # noqa: S310
-                text = reply.read().decode()
+                text = reply.read().decode(errors="replace")
                 failed = reply.headers.get("X-Amz-Function-Error", "")
         except urllib.error.HTTPError as error:
             raise FunctionError(f"HTTP {error.code}") from None
@@ -222,8 +234,8 @@ class Rehearsed(Invoked):
         told = json.loads(event)
         told[REHEARSAL] = {"world": packed((now, self._values, self._world.stubs, self._world.seen()))}
         text, failed = self.post(json.dumps(told))
-        answer = json.loads(text) if text.startswith("{") else None
-        seen = answer.pop(REHEARSAL, None) if isinstance(answer, dict) else None
+        answer = object_of(text)
+        seen = answer.pop(REHEARSAL, None) if answer is not None else None
         if seen is None:
             return _told(event, text, at_ms, failed)
         known, spent_ms, later, result = unpacked(seen["world"])
@@ -236,17 +248,22 @@ class Deployed:
 
     scripted = False
 
-    def __init__(self, function: str, client: Any = None) -> None:
+    def __init__(self, function: str, client: Any = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.function = function
+        self._clock = clock
         self._client = client or _lambda_client()
 
     def answer(self, event: str, at_ms: int, now: datetime) -> Turn:  # noqa: ARG002 - its clock is its own
-        """See :class:`Target`."""
+        """See :class:`Target`. A function that is throttled has failed: the service tries again (contract 1.4)."""
+        begin = self._clock()
         try:
             reply = self._client.invoke(FunctionName=self.function, Payload=event.encode())
         except Exception as error:  # noqa: BLE001 - whatever botocore raises: no answer came
+            if getattr(error, "response", {}).get("Error", {}).get("Code") in THROTTLED:
+                raise FunctionError("The AWS Lambda function was throttled.") from None
             raise TargetError(f"{self.function}: {type(error).__name__}: {error}") from None
-        return _told(event, reply["Payload"].read().decode(), at_ms, reply.get("FunctionError", ""))
+        text = reply["Payload"].read().decode(errors="replace")
+        return replace(_told(event, text, at_ms, reply.get("FunctionError", "")), took_s=self._clock() - begin)
 
 
 def _lambda_client() -> Any:
@@ -258,14 +275,16 @@ def _lambda_client() -> Any:
 
 
 def _told(event: str, text: str, at_ms: int, failed: str) -> Turn:
-    """A turn of what came over the wire. The emulator tells errors in the body, with status 200."""
-    try:
-        answer = json.loads(text) if text else None
-    except ValueError:
-        raise FunctionError(text[:200]) from None
-    if failed or (isinstance(answer, dict) and "errorType" in answer and "SchemaVersion" not in answer):
-        kind = answer.get("errorType", failed) if isinstance(answer, dict) else failed
+    """A turn of what came over the wire. The emulator tells errors in the body, with status 200.
+
+    A body that cannot be read is an answer: what it is worth says the service (rule 1).
+    """
+    answer = object_of(text)
+    if failed or (answer is not None and "errorType" in answer and "SchemaVersion" not in answer):
+        kind = answer.get("errorType", failed) if answer is not None else failed
         raise FunctionError(f"the function failed: {kind}")
+    if TIMED_OUT.match(text):
+        raise FunctionError(text[:200])
     return turn_of(event, text, at_ms)
 
 
