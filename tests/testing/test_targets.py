@@ -21,7 +21,7 @@ from botocore.stub import Stubber
 from sma_flows.cli.load import load_program
 from sma_flows.runtime.invoke import handle
 from sma_flows.testing.play import CallFailedError, play_call, unplayable_at
-from sma_flows.testing.script import CallScript, load_calls
+from sma_flows.testing.script import CallScript, load_calls, read_calls
 from sma_flows.testing.targets import Deployed, FunctionError, Invoked, Rehearsed, Target, TargetError, target_of
 from sma_flows.testing.world import world_of
 
@@ -174,6 +174,32 @@ def test_an_unreadable_answer_over_http_is_an_invalid_response_and_not_a_failure
     told = "\n".join(failed.value.transcript)
     assert "! Error while reading actions list." in told
     assert "INVALID_LAMBDA_RESPONSE" in told
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        None,
+        3,
+        {},
+        {"Type": 3},
+        {"Type": "CallAndBridge"},
+        {"Type": "CallAndBridge", "Parameters": []},
+        {"Type": "CallAndBridge", "Parameters": {"Endpoints": {}, "SipHeaders": "x"}},
+        {"Type": "CallAndBridge", "Parameters": {"Endpoints": [3]}},
+        {"Type": "StartBotConversation", "Parameters": {"Configuration": {"WelcomeMessages": ["x", {}]}}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("step", ["expect: {dialled: '+12065550150', headers: {x-a: b}}", "hear: [ask_conference]"])
+def test_whatever_a_function_answers_the_call_fails_with_its_transcript(action: object, step: str) -> None:
+    text = f"flow: {ROOT / 'flows' / 'dial-in.yaml'}\ncalls: [{{call: garbled, script: [{{{step}}}]}}]"
+    file, found = read_calls(text)
+    assert file is not None, found
+    answer = {"SchemaVersion": "1.0", "Actions": [action]}
+    with lambda_url(lambda _: answer) as url, pytest.raises(CallFailedError) as failed:
+        play_call(file.flow, file.calls[0], target=target_of(url))
+    assert failed.value.transcript
 
 
 @pytest.mark.parametrize("garbled", ["{nope", '{"SchemaVersion": ' + "9" * 400 + "e9}"])

@@ -484,10 +484,13 @@ class Player:
         if not calls:
             self._fail("nobody was dialled")
         parameters: Mapping[str, Any] = calls[-1]["Parameters"]
-        number = parameters["Endpoints"][0]["Uri"]
+        ends = parameters.get("Endpoints")
+        end = ends[0] if isinstance(ends, list) and ends else None
+        number = end.get("Uri") if isinstance(end, dict) else "nobody"
         if "dialled" in wanted and number != wanted["dialled"]:
             self._fail(f"{number} was dialled, not {wanted['dialled']}")
-        sent = parameters.get("SipHeaders") or {}
+        headers = parameters.get("SipHeaders")
+        sent = headers if isinstance(headers, dict) else {}
         for name, value in wanted.get("headers", {}).items():
             if sent.get(name) != value:
                 self._fail(f"the header {name} is {sent.get(name, 'not sent')}, not {value}")

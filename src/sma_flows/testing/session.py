@@ -342,8 +342,10 @@ class _Seated(Attending):
 def welcome_of(actions: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the bot that was started last says first."""
     started = [action for action in actions if action["Type"] == "StartBotConversation"]
-    messages = (started[-1]["Parameters"].get("Configuration") or {}).get("WelcomeMessages") if started else ()
-    return [str(message.get("Content", "")) for message in messages or ()]
+    configuration = started[-1]["Parameters"].get("Configuration") if started else None
+    messages = configuration.get("WelcomeMessages") if isinstance(configuration, dict) else None
+    said = messages if isinstance(messages, list) else ()
+    return [str(message.get("Content", "")) for message in said if isinstance(message, dict)]
 
 
 def turn_in_words(event: Mapping[str, Any], turn: Turn) -> str:

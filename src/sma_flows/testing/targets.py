@@ -94,9 +94,15 @@ class Turn:
 
     @property
     def actions(self) -> list[dict[str, Any]]:
-        """The actions of the answer, fresh objects."""
+        """The actions of the answer, fresh objects, each with Type and Parameters. What is no action is left out."""
         found = (object_of(self.response) or {}).get("Actions")
-        return list(found) if isinstance(found, list) else []
+        return [
+            {**one, "Parameters": inside}
+            for one in (found if isinstance(found, list) else ())
+            if isinstance(one, dict) and isinstance(one.get("Type"), str)
+            for inside in [one.get("Parameters") or {}]
+            if isinstance(inside, dict)
+        ]
 
 
 @runtime_checkable
