@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sma_flows.cli.console import FindingsError, WrongUsage, exit_with, say_json
+from sma_flows.cli.console import FindingsError, WrongUsage, err, exit_with, say_json
 
 if TYPE_CHECKING:
     from sma_flows.phone.handset import Handset
@@ -24,7 +24,8 @@ Examples:
   sma-flows phone flows/dial-in.yaml                        a telephone in the terminal
   sma-flows phone flows/dial-in.yaml --live 5               time runs five times as fast as on the wall
   sma-flows phone flows/front-desk.yaml --at 2026-11-21T20:00-05:00
-  sma-flows phone flows/click-to-call.yaml --input customer=+12065550142 --input request=r-1
+  sma-flows phone flows/click-to-call.yaml --input customer=+12065550142 --input customer_name=Ana \\
+    --input language=en-US --input request=r-1
   sma-flows phone flows/dial-in.yaml --stub verify_pin=wrong --switch hangup_during_action=observed
   sma-flows phone flows/lex-bot.yaml --bot env.BOT_ALIAS=flows/bots/reception --party '*={answers: 4s, hangs_up: 20s}'
   sma-flows phone flows/voicemail.yaml --recordings build/recordings
@@ -94,23 +95,35 @@ def command(
 
 
 def _script(flow: Path, texts: dict[str, str | None], maps: dict[str, tuple[str, ...]]) -> CallScript:
-    """The head of a call, read as a calls file would be, with the same messages."""
+    """The head of a call, read and held against the flow as a calls file would be, with the same messages."""
     import yaml
 
-    from sma_flows.testing.script import read_calls
+    from sma_flows.testing.check import checked_text
 
-    call: dict[str, object] = {"call": flow.stem, **{key: value for key, value in texts.items() if value}}
+    call: dict[str, object] = {"call": flow.stem, **{key: value for key, value in texts.items() if value is not None}}
     for key, pairs in maps.items():
         if pairs:
-            call[key] = {name: yaml.load(value, Loader=yaml.BaseLoader) for name, value in map(_pair, pairs)}  # noqa: S506
-    if "inputs" not in call and _outbound(flow):
-        call["inputs"] = {}
+            call[key] = dict(map(_value, pairs))
+    if _outbound(flow):
+        call.setdefault("inputs", {})
     text = yaml.safe_dump({"flow": flow.name, "calls": [call]}, sort_keys=False, allow_unicode=True)
-    file, found = read_calls(text, str(flow.parent / "phone"))
+    file, found = checked_text(text, flow.parent / "phone")
     if file is None:
-        first = found[0]
-        raise WrongUsage(". ".join(filter(None, (first.message, first.help))) + ".")
+        raise WrongUsage("\n".join(f"{one.message}. {one.help}." for one in found if one.severity == "error"))
+    for one in found:
+        err().print(f"Note: {one.message}: {one.label} ({one.help})")
     return file.calls[0]
+
+
+def _value(text: str) -> tuple[str, object]:
+    """NAME and VALUE, which may be a list or a map as in a calls file."""
+    import yaml
+
+    name, value = _pair(text)
+    try:
+        return name, yaml.load(value, Loader=yaml.BaseLoader)  # noqa: S506 - texts, lists and maps of texts
+    except yaml.YAMLError:
+        raise WrongUsage(f"'{text}' is not NAME=VALUE: a list or a map is not closed, or a quote is.") from None
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -134,6 +134,36 @@ CODES: Final[tuple[Code, ...]] = (
         "strict: [report Speak]     # or true",
     ),
     Code(
+        "SF515",
+        "wrong-number-of-call",
+        "error",
+        "`from` or `to` of a call is no end that a call can have.",
+        "Calls are placed from a number to a number. Calls that come in have a number, too, or the user part of a "
+        "Voice Connector; a caller who withholds the number is `anonymous`.",
+        "from: (415) 555-0123",
+        "from: +14155550123",
+    ),
+    Code(
+        "SF516",
+        "doubtful-number-of-call",
+        "warning",
+        "`from` or `to` of a call is probably not meant like this: it is no telephone number, or too short for one.",
+        "Only calls through a Voice Connector have ends that are no numbers, and to a flow that bridges or compares "
+        "numbers such a caller is nobody.",
+        "from: abc",
+        "from: +14155550123     # or anonymous",
+    ),
+    Code(
+        "SF517",
+        "wrong-header-of-call",
+        "error",
+        "A call comes with a SIP header that the service does not pass on.",
+        "Headers that start with x-, User-to-User and Diversion are passed on; some names that start with x- belong to "
+        "the service. A flow would be tested with what it never gets.",
+        "headers: {Subject: order}",
+        "headers: {X-Subject: order}",
+    ),
+    Code(
         "SF520",
         "wrong-flow-of-calls",
         "error",
@@ -246,8 +276,8 @@ CODES: Final[tuple[Code, ...]] = (
         "SF532",
         "unknown-environment-of-call",
         "error",
-        "A party or a bot is named by an environment value that the flow does not read.",
-        "Nobody would ever call it.",
+        "An environment value is given that the flow does not read, or a party or a bot is named by one.",
+        "It would change nothing, and nobody would ever call such a party.",
         "parties: {env.SALES_NUMER: busy}",
         "parties: {env.SALES_NUMBER: busy}",
     ),

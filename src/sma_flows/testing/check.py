@@ -10,20 +10,23 @@ from typing import Any, Final
 
 from sma_flows.flow.diagnostics import Diagnostic, did_you_mean, in_order
 from sma_flows.flow.nodes import Document, Mapping_, Node, Scalar, Seq, Span
-from sma_flows.flow.source import load_document
+from sma_flows.flow.source import load_document, load_text
 from sma_flows.plan import FlowPlan
 from sma_flows.runtime.values import MismatchError, coerce, show
 from sma_flows.testing import SUFFIXES
 from sma_flows.testing.mistake import finding
-from sma_flows.testing.script import CallsFile, entries, load_calls, plain, shown, sources_of
+from sma_flows.testing.script import CallsFile, entries, load_calls, plain, read_calls, shown, sources_of
 from sma_flows.testing.scripted import typed
 from sma_flows.testing.stubs import StubError, reaction
 from sma_flows.testing.world import checked
 
-__all__ = ["calls_files", "check_calls", "checked_calls"]
+__all__ = ["calls_files", "check_calls", "checked_calls", "checked_text"]
 
 PORTS: Final = ("meetings.attend", "meetings.roster", "meetings.leave")
 """What the runtime asks by itself; a stub can stand for it as for a hook."""
+
+_SETTINGS: Final = ("SMA_FLOWS_", "AWS_")
+"""How environment values begin that are not for the flow, but for its services."""
 
 _LIVE: Final = ("call.", "key.", "bot.", "header.")
 _STEPS: Final[Mapping[str, Sequence[str]]] = {
@@ -57,8 +60,17 @@ def check_calls(paths: Iterable[Path]) -> tuple[list[Diagnostic], dict[str, str]
 
 def checked_calls(path: Path) -> tuple[CallsFile | None, list[Diagnostic]]:
     """Read one file and hold it against its flow. None when there is an error, here or in the flow."""
-    file, found = load_calls(path)
-    document = load_document(path)[0]
+    return _checked(path, load_document(path)[0], *load_calls(path))
+
+
+def checked_text(text: str, path: Path) -> tuple[CallsFile | None, list[Diagnostic]]:
+    """The same for a text; *path* stands for the file, its flow is seen from there."""
+    return _checked(path, load_text(text, str(path))[0], *read_calls(text, str(path)))
+
+
+def _checked(
+    path: Path, document: Document | None, file: CallsFile | None, found: list[Diagnostic]
+) -> tuple[CallsFile | None, list[Diagnostic]]:
     flow = document.root.get("flow") if document is not None else None
     if document is not None and isinstance(flow, Scalar) and flow.text:
         flow_path = Path(os.path.normpath(path.parent / flow.text))
@@ -109,12 +121,15 @@ class _Checker:
 
     def _common(self, node: Mapping_) -> Iterator[Diagnostic]:
         yield from self._stubs(node.get("stub"))
+        named = [(name, name.text) for name, _ in entries(node.get("env")) if not name.text.startswith(_SETTINGS)]
         for key in ("parties", "bots"):
-            for name, _ in entries(node.get(key)):
-                env = name.text.removeprefix("env.")
-                if env != name.text and env not in self.environment:
-                    help_ = did_you_mean(env, self.environment) or f"it reads {_list(self.environment) or 'nothing'}"
-                    yield finding("SF532", name.span, f"the flow does not read env.{env}", help_)
+            prefixed = (name for name, _ in entries(node.get(key)) if name.text.startswith("env."))
+            named += [(name, name.text.removeprefix("env.")) for name in prefixed]
+        for name, env in named:
+            if env not in self.environment:
+                reads = _list(sorted(self.environment)) or "nothing"
+                help_ = did_you_mean(env, self.environment) or f"it reads {reads}"
+                yield finding("SF532", name.span, f"the flow does not read env.{env}", help_)
 
     def _call(self, call: Mapping_) -> Iterator[Diagnostic]:
         yield from self._common(call)

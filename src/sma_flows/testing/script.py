@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from sma_flows.simulator.switches import CHOICES, SwitchError, Switches
 from sma_flows.testing.mistake import LABELS, finding
 from sma_flows.testing.mistake import Mistake as _Mistake
 from sma_flows.testing.script_bots import Bot, read_bot, read_bot_name
+from sma_flows.testing.script_head import read_header, read_number
 from sma_flows.testing.script_parties import Party, read_party, read_party_name
 from sma_flows.testing.script_steps import (
     Step,
@@ -223,10 +224,6 @@ class _Reader:
         at = node.get("at") or common.get("at")
         both = (common, {key.text: value for key, value in node.entries})
 
-        def text(key: str, default: str) -> str:
-            found = node.get(key) or common.get(key)
-            return found.text if isinstance(found, Scalar) else default
-
         def merged(key: str, read: Callable[[Node | None, str], dict[str, Any]]) -> dict[str, Any]:
             """What the file gives, and in front of it what the call gives."""
             return {name: value for given in both for name, value in self._try({}, read, given.get(key), key).items()}
@@ -234,11 +231,11 @@ class _Reader:
         return CallScript(
             name=name.text,
             span=name.span,
-            from_=text("from", OWN_NUMBER if outbound else CALLER),
-            to=text("to", CALLER if outbound else OWN_NUMBER),
+            from_=self._number(both, "from", OWN_NUMBER if outbound else CALLER, outbound=outbound),
+            to=self._number(both, "to", CALLER if outbound else OWN_NUMBER, outbound=outbound),
             at=self._try(SOME_DAY, _time, at) if at is not None else SOME_DAY,
             timed=at is not None,
-            headers=self._try({}, read_map, node.get("headers"), "headers"),
+            headers=self._try({}, self._headers, node.get("headers"), "headers"),
             inputs=self._try({}, read_map, inputs, "inputs") if outbound else None,
             answer=self._try(ANSWERED, _answer, node.get("answer")),
             parties=merged("parties", self._parties),
@@ -250,6 +247,26 @@ class _Reader:
             steps=self._try((), self._steps, node.get("script")),
             expect=self._try({}, self._totals, node.get("expect")),
         )
+
+    def _number(self, both: Sequence[Mapping[str, Node]], key: str, default: str, *, outbound: bool) -> str:
+        """One end of a call; what is wrong with that of the file is told once, not for each call."""
+        node = next((given[key] for given in reversed(both) if key in given), None)
+        if node is None:
+            return default
+        try:
+            text, odd = read_number(node, key, outbound=outbound)
+        except _Mistake as mistake:
+            text, odd = default, mistake.finding
+        if odd is not None and odd not in self.found:
+            self.found.append(odd)
+        return text
+
+    def _headers(self, node: Node | None, key: str) -> dict[str, str]:
+        """The SIP headers; those that never come with a call are told."""
+        headers = read_map(node, key)
+        for name, value in entries(node):
+            self._try(None, read_header, name, value)
+        return headers
 
     def _stubs(self, node: Node | None, key: str) -> dict[str, Any]:
         """The stubs of a call or of the file; each reply must be one."""
