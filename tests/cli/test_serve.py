@@ -174,6 +174,11 @@ def test_a_caller_comes_in_and_the_terminal_shows_the_call(tmp_path: Path) -> No
         assert (process.returncode, err) == (0, "Ended.\n")
 
 
+def test_the_example_for_boto3_has_the_arguments_of_the_flow(hold: Path) -> None:
+    with serve(str(hold), "--store", "memory") as process:
+        assert 'ArgumentsMap={"ticket": "example"})' in "".join(lines_until(process, "curl"))
+
+
 def until(url: str, wanted: str) -> str:
     """The transcript of a call, once it says *wanted*."""
     end = time.monotonic() + DEADLINE_S
@@ -246,6 +251,7 @@ def lines_until(process: subprocess.Popen[str], wanted: str) -> list[str]:
             "'--bot' names env.NOBODY, which has no value",
         ),
         (["FLOW", "--number", "12"], "write a number such as"),
+        (["FLOW", "--files", "/nowhere"], "Directory '/nowhere' does not exist"),
         (["FLOW", "--target", "nobody"], "'nobody' is no function"),
         (["FLOW", "--at", "yesterday"], "this is no time"),
         (["FLOW", "--speed", "0"], "0.1<=x<=1000"),

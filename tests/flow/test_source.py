@@ -225,6 +225,15 @@ def test_an_empty_file_is_said(text: str) -> None:
     assert found_in(text) == ["SF006"]
 
 
+@pytest.mark.parametrize(
+    ("name", "line"), [("x.calls.yaml", "flow: dial-in.yaml"), ("x.calls.yml", "flow: dial-in.yaml"), ("x.yaml", "sma_flow: 1")]
+)
+@pytest.mark.parametrize("text", ["", "- a\n"])
+def test_a_file_without_keys_is_told_how_files_of_its_name_begin(text: str, name: str, line: str) -> None:
+    _, (found,) = load_text(text, f"folder/{name}")
+    assert f"`{line}`" in found.help
+
+
 @pytest.mark.parametrize("text", ["- a\n", "hello\n", '"a: b"\n', "[a, b]\n", "|\n  a: b\n"])
 def test_a_file_that_is_no_map_is_said(text: str) -> None:
     assert found_in(text) == ["SF009"]

@@ -102,6 +102,43 @@ def test_what_is_said_is_a_file_in_the_end(tmp_path: Path) -> None:
     assert "- speak: ../hello.wav" in path.read_text()
 
 
+def test_inputs_that_are_missing_or_of_another_type_are_noted_and_the_call_goes_on() -> None:
+    result = phone("", "--input", "customer=Ana", "--input", "language=en-US", flow="click-to-call")
+    assert result.exit_code == 0
+    assert "Note: the input 'customer_name' is missing: the flow will hang up (add customer_name: a text)" in result.stderr
+    assert "Note: 'customer' is a telephone number, and this is none: the flow will hang up" in result.stderr
+    assert "(arguments missing or of another type: customer, customer_name, request; the call ends)" in result.stdout
+    assert "the call is over" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("flow", "option", "value", "says"),
+    [
+        ("dial-in", "--stub", "foo=bar", "the flow has no hook 'foo'. its hooks are verify_pin, open_meeting."),
+        ("dial-in", "--stub", "verify_pin=rong", "'verify_pin' never gives 'rong'. did you mean 'wrong'?"),
+        ("dial-in", "--stub", "verify_pin=[wrong", "a list or a map is not closed"),
+        ("dial-in", "--env", "TYPO=1", "the flow does not read env.TYPO."),
+        ("dial-in", "--party", "env.TYPO=busy", "the flow does not read env.TYPO."),
+        ("dial-in", "--input", "a=b", "the flow is dialled, it places no calls."),
+        ("dial-in", "--from", "415 555", "'from' cannot be '415 555'."),
+        ("dial-in", "--from", "", "'from' cannot be ''."),
+        ("click-to-call", "--input", "nope=1", "the flow has no input 'nope'."),
+        ("click-to-call", "--to", "ana", "'to' cannot be 'ana'."),
+    ],
+)
+def test_what_calls_files_refuse_is_wrong_usage(flow: str, option: str, value: str, says: str) -> None:
+    result = phone("", option, value, flow=flow)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_a_caller_without_a_telephone_number_is_noted() -> None:
+    result = phone("", "--from", "abc")
+    assert result.exit_code == 0
+    assert "Note: 'abc' is no telephone number" in result.stderr
+    assert phone("", "--from", "anonymous").stderr == ""
+
+
 def test_wrong_usage_says_what_to_type(tmp_path: Path) -> None:
     assert phone("", "--switch", "sequence_start=7").exit_code == 2
     assert phone("", "--stub", "verify_pin").exit_code == 2

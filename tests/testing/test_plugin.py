@@ -78,6 +78,12 @@ def run(*args: object) -> Result:
     return CliRunner().invoke(cli, ["test", *map(str, args)])
 
 
+def test_a_file_that_cannot_be_read_is_not_played(tmp_path: Path) -> None:
+    (tmp_path / "x.calls.yaml").write_text("calls: [")
+    (told,) = json.loads(run(tmp_path, "--json").stdout)
+    assert (told["ok"], told["played"]) == (False, False)
+
+
 def pytest_on(path: Path, *more: str) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,

@@ -116,6 +116,36 @@ def test_lines_are_told_as_they_are_written_and_are_the_transcript() -> None:
         assert times == sorted(times)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"customer": "Ana", "customer_name": "Ana", "language": "en-US"}, "customer, request"),
+        ({}, "customer, customer_name, language, request"),
+    ],
+)
+def test_an_outbound_call_without_its_arguments_says_why_it_ends(arguments: dict[str, str], told: str) -> None:
+    with board("click-to-call.yaml") as (exchange, made):
+        line = exchange.place(THEIRS, OURS, World().application, arguments)
+        exchange.wait(60_000)
+        assert line.done.is_set()
+        assert f"(arguments missing or of another type: {told}; the call ends)" in words(made, line)
+
+
+def test_an_outbound_call_with_its_arguments_has_no_such_line() -> None:
+    given = {"customer": "+12065550142", "customer_name": "Ana", "language": "en-US", "request": "r-1"}
+    with board("click-to-call.yaml") as (exchange, made):
+        line = exchange.place(THEIRS, OURS, World().application, given)
+        exchange.wait(60_000)
+        assert "the call ends" not in words(made, line)
+
+
+def test_an_outbound_call_that_no_flow_takes_says_so() -> None:
+    with board("dial-in.yaml") as (exchange, made):
+        line = exchange.place(THEIRS, OURS, World().application, {})
+        exchange.wait(60_000)
+        assert "(no flow for this call; the call ends)" in words(made, line)
+
+
 def test_another_application_or_number_is_nobody_here() -> None:
     with board("dial-in.yaml") as (_exchange, made):
         assert made.route("another", "") is None

@@ -61,7 +61,7 @@ Place a call from Python, unchanged but for the endpoint:
                        aws_access_key_id="x", aws_secret_access_key="x")
   call = voice.create_sip_media_application_call(
       FromPhoneNumber="{number}", ToPhoneNumber="+12065550123", SipMediaApplicationId="{application}",
-      ArgumentsMap={{}})
+      ArgumentsMap={arguments})
 
 Or be the caller:
 
@@ -86,7 +86,10 @@ Or be the caller:
     "--bot", "bots", multiple=True, metavar="NAME=EXPORT", help="The Lex V2 export behind env.NAME or an ARN."
 )
 @click.option(
-    "--files", type=click.Path(path_type=Path), metavar="FOLDER", help="Buckets are folders here. Default: by the flow."
+    "--files",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Buckets are folders here. Default: by the flow.",
 )
 @click.option("--recordings", type=click.Path(path_type=Path), metavar="FOLDER", help="Write recordings here.")
 @click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="An open question of the service.")
@@ -175,7 +178,7 @@ def command(
             stack.enter_context(ended_by_signal())
             stack.enter_context(_reachable(url, region))
             stack.enter_context(running(exchange))
-            _hello(url, exchange, as_json=as_json)
+            _hello(url, exchange, plan, as_json=as_json)
             show_calls(told, as_json=as_json)
         except KeyboardInterrupt:
             if not as_json:
@@ -239,11 +242,25 @@ def _reachable(url: str, region: str) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def _hello(url: str, exchange: Exchange, *, as_json: bool) -> None:
+def _arguments(plan: Plan) -> str:
+    """What the first flow that places calls is to be given, as a map in Python."""
+    from sma_flows.testing.lab import some_value
+
+    for route in plan.routes:
+        flow = plan.flow(route["flow"])
+        if flow.get("entry") == "outbound":
+            values = {name: some_value(flow["vars"][name]) for name in flow.get("inputs", ())}
+            texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+            return json.dumps({route["argument"]: route["is"], **texts} if "argument" in route else texts)
+    return "{}"
+
+
+def _hello(url: str, exchange: Exchange, plan: Plan, *, as_json: bool) -> None:
     world, numbers = exchange.base, sorted(exchange.numbers())
     number = numbers[0]
     if as_json:
         hello = {"endpoint": url, "application": world.application, "numbers": numbers}
         click.echo(json.dumps({**hello, "region": world.region}))
         return
-    click.echo(HELLO.format(url=url, application=world.application, number=number, region=world.region))
+    told = {"url": url, "application": world.application, "number": number, "region": world.region}
+    click.echo(HELLO.format(**told, arguments=_arguments(plan)))

@@ -155,12 +155,12 @@ def _read(files: list[Path]) -> tuple[list[Told], list[tuple[CallsFile, CallScri
         file, found = checked_calls(path)
         if file is None:
             line = found[0].span.line if found else 1
-            told.append(Told(str(path), "", line, words_of(found), 0.0))
+            told.append(Told(str(path), "", line, words_of(found), 0.0, played=False))
             continue
         calls += [(file, script) for script in file.calls]
         for one in found:
             words = f"{one.span.file}:{one.span.line}: {one.message} ({one.help})"
-            told.append(Told(str(path), "", one.span.line, "", 0.0, notes=(words,)))
+            told.append(Told(str(path), "", one.span.line, "", 0.0, played=False, notes=(words,)))
     return told, calls
 
 

@@ -207,7 +207,7 @@ class _Builder:
         root = self.root
         if root is None or (isinstance(root, Scalar) and not root.text and not root.quoted):
             at = Span(self.name, 1, 1, 1, 1)
-            raise _Stop(report("SF006", at, "the file is empty", help="start it with `sma_flow: 1`"))
+            raise _Stop(report("SF006", at, "the file is empty", help=f"start it with `{self._first_line()}`"))
         if isinstance(root, Mapping_):
             return root
         shape = "a list" if isinstance(root, Seq) else "one piece of text"
@@ -217,9 +217,13 @@ class _Builder:
                 root.span,
                 f"the file holds {shape}, not a map of keys",
                 label="not a map",
-                help="start the file with `sma_flow: 1`, one key in each line",
+                help=f"start the file with `{self._first_line()}`, one key in each line",
             )
         )
+
+    def _first_line(self) -> str:
+        """What a file of this name begins with."""
+        return "flow: dial-in.yaml" if ".calls." in Path(self.name).name else "sma_flow: 1"
 
     def _several(self, event: Any) -> Diagnostic:
         return report(

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from sma_flows.protocol.events import Invocation
     from sma_flows.runtime.program import Program
 
+NO_FLOW: Final = "no flow for this call"
+WRONG_ARGUMENTS: Final = "arguments missing or of another type: "
+"""How the note begins of an outbound call that ends as soon as it is answered; their names follow."""
+
 MAX_UPDATES: Final = 200
 """Updates of one name that a call accepts. Outside events can come at 5 per second and invocations are limited to
 1,000 per call (contract L13); the rest is answered with nothing (decision 32)."""
@@ -226,7 +230,7 @@ def _start(turn: Turn) -> Step:
         entry = "outbound" if event.type == ev.CALL_ANSWERED else "inbound"
         flow = turn.program.route(event, entry)
         if flow is None:
-            return last_words(turn, "no flow for this call")
+            return last_words(turn, NO_FLOW)
         turn.flow = flow
         turn.call = Call(flow.name, flow.revision)
         if flow.entry == "outbound" and flow.inputs:
@@ -256,12 +260,13 @@ def _arguments(turn: Turn) -> Step:
         return turn.nothing("arguments are saved")
     flow = turn.program.route(turn.event, "outbound")
     if flow is None:
-        return turn.nothing("no flow for this call")
+        return turn.nothing(NO_FLOW)
     turn.flow = flow
     turn.call = Call(flow.name, flow.revision)
     frame = turn.frame()
     _initial(frame)  # they hold from here on: a call that is never answered is cleaned up with them
     given = turn.event.arguments
+    wrong: list[str] = []
     for name in flow.inputs:
         kind = flow.types.get(name, {"t": "text", "max": 2048})
         try:
@@ -270,9 +275,11 @@ def _arguments(turn: Turn) -> Step:
             value = None
         if value is None and kind.get("initial") is None:
             frame.call.flags = "b"
-            frame.note = "argument missing or of another type"
+            wrong.append(name)
         elif value is not None:
             frame.vars[name] = value
+    if wrong:
+        frame.note = WRONG_ARGUMENTS + ", ".join(wrong)
     return finish(frame, "arguments saved", turn.fingerprint)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from sma_flows.plan import FlowPlan
 from sma_flows.protocol.ids import like_uuid
 from sma_flows.runtime.ask import Secret
+from sma_flows.runtime.step import NO_FLOW, WRONG_ARGUMENTS
 from sma_flows.simulator.attending import Attending, thrown_out
 from sma_flows.simulator.bots import Bot
 from sma_flows.simulator.desk import RETRY_MS
@@ -358,7 +359,8 @@ def turn_in_words(event: Mapping[str, Any], turn: Turn) -> str:
     went = f"{before} -> {after}" if before != after else after
     ran = ", ".join(ask.name or ask.port for ask in turn.asks)
     words = " ".join(filter(None, (kind, action, error)))
-    return f"{words:<46} {went}" + (f"  (ran {ran})" if ran else "")
+    ends = turn.note.startswith((WRONG_ARGUMENTS, NO_FLOW))  # nothing else in the call says why it ends
+    return f"{words:<46} {went}" + (f"  (ran {ran})" if ran else "") + (f"  ({turn.note}; the call ends)" if ends else "")
 
 
 def act_in_words(act: Input) -> str:

@@ -200,6 +200,28 @@ def test_the_admin_door_says_what_is_simulated() -> None:
         assert about["clock_ms"] == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("/faults", {"operation": "CreateAttendee"}, "kind is missing"),
+        ("/faults", {"kind": ["slow"]}, "kind is missing"),
+        ("/faults", {"kind": "slow", "times": "2"}, "times and after are whole numbers, 0 or more"),
+        ("/faults", {"kind": "slow", "after": True}, "times and after are whole numbers, 0 or more"),
+        ("/faults", {"kind": "slow", "seconds": "long"}, "seconds is a number from 0 to 600"),
+        ("/faults", {"kind": "slow", "operation": 7}, "operation is the name of one, or a pattern such as *Attendee"),
+        ("/calls", {"from": THEIRS, "to": OURS, "headers": ["X-A"]}, "headers is a map of names and texts"),
+        ("/calls/CALL/talk", {"ms": "long"}, "ms is a whole number, 0 or more"),
+        ("/calls/CALL/hangup", {"code": "busy"}, "code is a whole number, 0 or more"),
+    ],
+)
+def test_values_of_another_type_are_refused_in_words_of_the_door(path: str, body: Any, message: str) -> None:
+    with served({"NEW_INBOUND_CALL": reply(pause(30_000))}) as desk:
+        call = desk.admin("POST", "/calls", {"from": THEIRS, "to": OURS})["transaction"]
+        told = desk.admin("POST", path.replace("CALL", call), body)
+        assert (told[0], told[1]["message"]) == (400, message)
+        assert desk.admin("GET", "/faults") == []
+
+
 # ---- the server ----------------------------------------------------------------------------------------------------
 
 

@@ -146,6 +146,8 @@ def _call(plane: ControlPlane, _body: Body, transaction: str) -> Any:
 
 def _dial_in(plane: ControlPlane, body: Body) -> Any:
     headers = body.get("headers") or {}
+    if not isinstance(headers, dict):
+        raise ValueError("headers is a map of names and texts")
     line = plane.exchange.dial_in(_text(body, "from"), _text(body, "to"), {str(k): str(v) for k, v in headers.items()})
     return {"transaction": line.transaction}
 
@@ -169,7 +171,7 @@ def _answers(body: Body) -> list[Input]:
     does = str(body.get("does") or "answers")
     if does not in _DOES:
         raise ValueError(f"does is one of {', '.join(_DOES)}")
-    return [Callee(does, int(body.get("code") or 603))]  # type: ignore[arg-type]
+    return [Callee(does, _whole(body, "code") or 603)]  # type: ignore[arg-type]
 
 
 def _leg(body: Body) -> str:
@@ -183,6 +185,16 @@ def _text(body: Body, name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name} is missing")
+    return value
+
+
+def _whole(body: Body, name: str) -> int:
+    """A whole number, also as text; 0 when there is none."""
+    value = body.get(name) or 0
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} is a whole number, 0 or more")
     return value
 
 
@@ -224,7 +236,7 @@ def _add_fault(plane: ControlPlane, body: Body) -> Any:
     if unknown:
         raise ValueError(f"a fault has no {', '.join(unknown)}")
     with plane.exchange.lock:
-        plane.faults.add(Fault(**{"operation": "*", **body}))
+        plane.faults.add(Fault(**{"operation": "*", **body, "kind": _text(body, "kind")}))
     return _faults(plane, body)
 
 
@@ -236,7 +248,7 @@ def _no_faults(plane: ControlPlane, body: Body) -> Any:
 
 def _talk(body: Body) -> Talk:
     words = str(body.get("words") or "")
-    return Talk(int(body.get("ms") or (speech_ms(words) if words else 1000)), _leg(body), words=words)
+    return Talk(_whole(body, "ms") or (speech_ms(words) if words else 1000), _leg(body), words=words)
 
 
 def _requests(plane: ControlPlane, _body: Body) -> Any:
@@ -254,7 +266,7 @@ _ROUTES: Final = tuple(
         ("POST", "/calls", _dial_in),
         ("GET", f"/calls/{_ID}", _call),
         ("POST", f"/calls/{_ID}/press", _act(_keys)),
-        ("POST", f"/calls/{_ID}/hangup", _act(lambda body: [HangUp(_leg(body), int(body.get("code") or 0))])),
+        ("POST", f"/calls/{_ID}/hangup", _act(lambda body: [HangUp(_leg(body), _whole(body, "code"))])),
         ("POST", f"/calls/{_ID}/talk", _act(lambda body: [_talk(body)])),
         ("POST", f"/calls/{_ID}/answer", _act(_answers)),
         ("GET", "/meetings", _meetings),

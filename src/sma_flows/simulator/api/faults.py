@@ -53,10 +53,19 @@ class Fault:
     seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS and self.kind not in STATUS:
+        """See that there is such a fault; what comes in as JSON is of any type.
+
+        Raises:
+            FaultError: there is none.
+        """
+        if not isinstance(self.operation, str) or not self.operation:
+            raise FaultError("operation is the name of one, or a pattern such as *Attendee")
+        if not isinstance(self.kind, str) or (self.kind not in KINDS and self.kind not in STATUS):
             raise FaultError(f"there is no fault '{self.kind}': choose one of {', '.join(KINDS)}, or an exception")
-        if self.times < 0 or self.after < 0 or not 0 <= self.seconds <= 600:
-            raise FaultError("times and after are 0 or more, seconds at most 600")
+        if any(not isinstance(count, int) or isinstance(count, bool) or count < 0 for count in (self.times, self.after)):
+            raise FaultError("times and after are whole numbers, 0 or more")
+        if not isinstance(self.seconds, int | float) or isinstance(self.seconds, bool) or not 0 <= self.seconds <= 600:
+            raise FaultError("seconds is a number from 0 to 600")
 
 
 class Faults:
