@@ -226,7 +226,8 @@ def test_an_empty_file_is_said(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "line"), [("x.calls.yaml", "flow: dial-in.yaml"), ("x.calls.yml", "flow: dial-in.yaml"), ("x.yaml", "sma_flow: 1")]
+    ("name", "line"),
+    [("x.calls.yaml", "flow: dial-in.yaml"), ("x.calls.yml", "flow: dial-in.yaml"), ("x.yaml", "sma_flow: 1")],
 )
 @pytest.mark.parametrize("text", ["", "- a\n"])
 def test_a_file_without_keys_is_told_how_files_of_its_name_begin(text: str, name: str, line: str) -> None:

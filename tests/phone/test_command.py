@@ -105,7 +105,9 @@ def test_what_is_said_is_a_file_in_the_end(tmp_path: Path) -> None:
 def test_inputs_that_are_missing_or_of_another_type_are_noted_and_the_call_goes_on() -> None:
     result = phone("", "--input", "customer=Ana", "--input", "language=en-US", flow="click-to-call")
     assert result.exit_code == 0
-    assert "Note: the input 'customer_name' is missing: the flow will hang up (add customer_name: a text)" in result.stderr
+    assert (
+        "Note: the input 'customer_name' is missing: the flow will hang up (add customer_name: a text)" in result.stderr
+    )
     assert "Note: 'customer' is a telephone number, and this is none: the flow will hang up" in result.stderr
     assert "(arguments missing or of another type: customer, customer_name, request; the call ends)" in result.stdout
     assert "the call is over" in result.stdout

@@ -359,8 +359,8 @@ def turn_in_words(event: Mapping[str, Any], turn: Turn) -> str:
     went = f"{before} -> {after}" if before != after else after
     ran = ", ".join(ask.name or ask.port for ask in turn.asks)
     words = " ".join(filter(None, (kind, action, error)))
-    ends = turn.note.startswith((WRONG_ARGUMENTS, NO_FLOW))  # nothing else in the call says why it ends
-    return f"{words:<46} {went}" + (f"  (ran {ran})" if ran else "") + (f"  ({turn.note}; the call ends)" if ends else "")
+    why = f"  ({turn.note}; the call ends)" if turn.note.startswith((WRONG_ARGUMENTS, NO_FLOW)) else ""
+    return f"{words:<46} {went}" + (f"  (ran {ran})" if ran else "") + why
 
 
 def act_in_words(act: Input) -> str:

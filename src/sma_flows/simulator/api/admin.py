@@ -147,7 +147,7 @@ def _call(plane: ControlPlane, _body: Body, transaction: str) -> Any:
 def _dial_in(plane: ControlPlane, body: Body) -> Any:
     headers = body.get("headers") or {}
     if not isinstance(headers, dict):
-        raise ValueError("headers is a map of names and texts")
+        raise TypeError("headers is a map of names and texts")
     line = plane.exchange.dial_in(_text(body, "from"), _text(body, "to"), {str(k): str(v) for k, v in headers.items()})
     return {"transaction": line.transaction}
 

@@ -62,9 +62,9 @@ class Fault:
             raise FaultError("operation is the name of one, or a pattern such as *Attendee")
         if not isinstance(self.kind, str) or (self.kind not in KINDS and self.kind not in STATUS):
             raise FaultError(f"there is no fault '{self.kind}': choose one of {', '.join(KINDS)}, or an exception")
-        if any(not isinstance(count, int) or isinstance(count, bool) or count < 0 for count in (self.times, self.after)):
+        if any(type(count) is not int or count < 0 for count in (self.times, self.after)):
             raise FaultError("times and after are whole numbers, 0 or more")
-        if not isinstance(self.seconds, int | float) or isinstance(self.seconds, bool) or not 0 <= self.seconds <= 600:
+        if type(self.seconds) not in (int, float) or not 0 <= self.seconds <= 600:
             raise FaultError("seconds is a number from 0 to 600")
 
 
