@@ -24,7 +24,7 @@ Examples:
   sma-flows fidelity                              every entry, with its source
   sma-flows fidelity --source inferred --source unknown
   sma-flows fidelity --group error --group hangup
-  sma-flows fidelity 60 "event RINGING"           entries by rule or name
+  sma-flows fidelity 60 "event RINGING"           entries by rule or name, with their tests and what a flow would suffer
   sma-flows fidelity --switches                   the open questions, and what hangs on them
   sma-flows fidelity --json | jq '.facts[] | select(.source == "inferred") | .key'
 """
@@ -46,7 +46,9 @@ def command(
     form: str,
 ) -> None:
     """Print what the simulated service does, and how we know it: documented, observed (which log or sample), inferred,
-    or unknown (which switch). NAME is the number of a rule, or the beginning of a name such as "event RINGING".
+    or unknown (which switch). NAME is the number of a rule, a switch, or the beginning of a name such as "event
+    RINGING": such entries are shown with the tests that hold them, and with what a flow would suffer if the service
+    did the other thing.
     """
     book = ledger()
     if form == "markdown":
@@ -60,7 +62,7 @@ def command(
     elif questions:
         _questions(book)
     else:
-        _print(book, chosen)
+        _print(book, chosen, whole=bool(names))
 
 
 def _wanted(fact: Fact, names: Sequence[str], sources: Sequence[str], groups: Sequence[str]) -> bool:
@@ -79,7 +81,7 @@ def _json(book: Ledger, chosen: Iterable[Fact]) -> None:
     say_json({"facts": [asdict(fact) for fact in chosen], "switches": switches, "sources": dict(book.sources)})
 
 
-def _print(book: Ledger, chosen: Sequence[Fact]) -> None:
+def _print(book: Ledger, chosen: Sequence[Fact], *, whole: bool) -> None:
     console = out()
     for group, title in GROUPS.items():
         members = [fact for fact in chosen if fact.group == group]
@@ -87,7 +89,7 @@ def _print(book: Ledger, chosen: Sequence[Fact]) -> None:
             continue
         if not console.is_terminal:
             for fact in members:
-                click.echo("\t".join((fact.name, fact.source, fact.says, "; ".join(_evidence(fact)))))
+                click.echo("\t".join((fact.name, fact.source, fact.says, "; ".join(_told(book, fact, whole)))))
             continue
         table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", expand=True)
         table.add_column("entry", no_wrap=group == "rule", ratio=2)
@@ -97,7 +99,7 @@ def _print(book: Ledger, chosen: Sequence[Fact]) -> None:
         for fact in members:
             name = fact.key.removeprefix(f"{group} ")
             source = Text(fact.source, style=COLOURS[fact.source])
-            table.add_row(Text(name), source, Text(fact.says), Text("\n".join(_evidence(fact))))
+            table.add_row(Text(name), source, Text(fact.says), Text("\n".join(_told(book, fact, whole))))
         console.print(table, soft_wrap=False)
     counts = Counter(fact.source for fact in chosen)
     show(", ".join(f"{counts[source]} {source}" for source in SOURCES))
@@ -112,6 +114,18 @@ def _evidence(fact: Fact) -> Iterator[str]:
         yield fact.because
     for name in fact.switches:
         yield f"switch {name} ({', '.join(CHOICES[name])})"
+
+
+def _told(book: Ledger, fact: Fact, whole: bool) -> Iterator[str]:
+    """How we know an entry; one that was asked for by name also with its tests, and what hangs on its switches."""
+    yield from _evidence(fact)
+    if not whole:
+        return
+    for test in fact.tests:
+        yield f"test tests/simulator/{test}"
+    for name in fact.switches:
+        question = book.questions[name]
+        yield f"{name}: {question.asks} Otherwise: {question.otherwise}"
 
 
 def _questions(book: Ledger) -> None:
