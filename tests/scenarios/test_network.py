@@ -11,7 +11,7 @@ from functools import cache
 
 import pytest
 
-from sma_flows.simulator.switches import CHOICES
+from sma_flows.simulator.switches import CHOICES, OTHERS
 
 from .engine import RuntimeEngine, runtime_for
 from .exceptions import BY_HAND, CLEANED_AGAIN, ONLY_SO, OTHER_COURSE, PRESUPPOSED, SECOND_ATTEMPT, VOID
@@ -25,8 +25,6 @@ IN_TURN = pytest.mark.parametrize(
     "script", [one for one in EVERYTHING if not any(step.stored.startswith("step") for step in one.steps)], ids=str
 )
 """Without the scripts that let events overlap themselves, where what comes when is the point."""
-
-VALUES = [(name, value) for name, (_, *others) in CHOICES.items() for value in others]
 
 TALKATIVE = {
     "bridge_ringing": "yes",
@@ -96,7 +94,7 @@ def test_all_acceptance_scripts_are_whole_calls() -> None:
 def test_the_actions_are_the_same_under_every_single_switch_value(script: Script) -> None:
     """All findings at once, with the switch that showed them."""
     findings = []
-    for name, value in VALUES:
+    for name, value in OTHERS:
         if name in base(script) or (script.name, (name, value)) in OTHER_COURSE:
             continue
         try:
@@ -133,7 +131,7 @@ def test_a_clean_up_that_is_not_kept_is_done_again_with_the_same_tokens() -> Non
     assert {tuple(one) for one in asked[1]} == {tuple(one) for one in asked[0]}
 
 
-@pytest.mark.parametrize(("name", "value"), VALUES)
+@pytest.mark.parametrize(("name", "value"), OTHERS)
 def test_every_switch_value_makes_a_difference_to_a_call(name: str, value: str) -> None:
     """Otherwise the test above would try nothing."""
     assert (name in SHOWN_BY) != (name in ELSEWHERE)

@@ -77,6 +77,25 @@ def test_an_unknown_switch_is_refused(values: dict[str, str]) -> None:
         Switches().having(values)
 
 
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("overlapp", ["overlap"]),
+        ("hangup", [name for name in CHOICES if "hangup" in name]),
+        ("headers_repeated_", ["headers_repeated"]),
+        ("colour", []),
+    ],
+)
+def test_a_switch_that_does_not_exist_brings_the_ones_that_are_near_and_where_all_are(
+    name: str, near: list[str]
+) -> None:
+    with pytest.raises(SwitchError) as caught:
+        Switches().having({name: "yes"})
+    words = str(caught.value)
+    assert [known for known in CHOICES if re.search(rf"\b{known}\b", words.partition(": ")[2])] == near
+    assert words.endswith("`sma-flows fidelity --switches` lists all")
+
+
 # ---- what an entry says --------------------------------------------------------------------------------------------
 
 
@@ -233,6 +252,20 @@ def test_the_command_filters() -> None:
     assert [line.split("\t")[0] for line in run("43").splitlines()[:-1]] == ["rule 43", "rule 43 busy"]
     assert run("event RING").startswith("event RINGING\t")
     assert run("hangup_order").startswith("rule 60 order\t")
+
+
+@pytest.mark.parametrize("name", ["60", "rule 60", "hangup_order"])
+def test_an_entry_that_is_named_is_shown_with_its_tests_and_with_what_a_flow_would_suffer(name: str) -> None:
+    (line,) = [line for line in run(name).splitlines() if line.startswith("rule 60 order\t")]
+    fact, question = FACTS["60 order"], ledger().questions["hangup_order"]
+    assert fact.tests
+    assert all(f"test tests/simulator/{test}" in line for test in fact.tests)
+    assert f"hangup_order: {question.asks} Otherwise: {question.otherwise}" in line
+
+
+def test_the_whole_list_is_without_tests_and_consequences() -> None:
+    assert "test tests/simulator/" not in run()
+    assert "Otherwise: " not in run()
 
 
 def test_the_command_prints_the_open_questions() -> None:

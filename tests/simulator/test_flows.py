@@ -15,7 +15,7 @@ from sma_flows.runtime.invoke import handle
 from sma_flows.simulator.driver import Party, Phone
 from sma_flows.simulator.messages import OutboundCall
 from sma_flows.simulator.model import World
-from sma_flows.simulator.switches import CHOICES
+from sma_flows.simulator.switches import OTHERS
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
@@ -35,7 +35,7 @@ def answering(flow: str) -> Any:
     return answer
 
 
-ALL = [{}, *({name: value} for name, values in CHOICES.items() for value in values[1:])]
+ALL = [{}, *({name: value} for name, value in OTHERS)]
 
 
 @pytest.mark.parametrize("switches", ALL, ids=lambda one: "-".join(*one.items()) if one else "default")

@@ -15,8 +15,10 @@ from click.testing import CliRunner, Result
 
 from sma_flows.cli.app import cli
 from sma_flows.simulator.messages import Break, Callee, HangUp, Talk, Update
+from sma_flows.simulator.switches import SwitchError
 from sma_flows.testing import Function, Lab, Listen, Press, Setting, Silence
 from sma_flows.testing.faults import COLUMNS, fault_matrix
+from sma_flows.testing.fuzz import fuzz_flows
 from sma_flows.testing.reach import acting, ways_of
 from sma_flows.testing.targets import Target, Turn
 
@@ -175,6 +177,49 @@ def test_every_kind_of_fault_is_brought_about_where_it_can_be(flow: Callable[...
     # Both parties, a key, the update and an interruption, in both orders; after a hang-up also its second report.
     assert matrix.cells["ask", "overlap"].calls == 10
     assert matrix.cells["after", "overlap"].calls >= 6
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """The switches of each call that a lab makes."""
+    found: list[dict[str, str]] = []
+    call = Lab.call
+
+    def noted(lab: Lab, setting: Setting, *rest: Any, **more: Any) -> Any:
+        found.append(dict(setting.switches))
+        return call(lab, setting, *rest, **more)
+
+    monkeypatch.setattr(Lab, "call", noted)
+    return found
+
+
+def test_a_switch_of_the_lab_holds_in_every_call_of_the_matrix(
+    flow: Callable[..., Lab], settings: list[dict[str, str]]
+) -> None:
+    fault_matrix(flow(MOVERS, switches={"hangup_order": "success_first"}))
+    assert {one["hangup_order"] for one in settings} == {"success_first"}
+    assert {one.get("overlap") for one in settings} == {None, "parallel"}
+
+
+@pytest.mark.parametrize(("value", "drawn"), [("success_first", {"success_first"}), ("hangup_first", {None})])
+def test_a_switch_of_the_lab_holds_in_every_drawn_call(
+    flow: Callable[..., Lab], settings: list[dict[str, str]], value: str, drawn: set[str | None]
+) -> None:
+    fuzz_flows([flow(MOVERS, switches={"hangup_order": value})], calls=60)
+    assert {one.get("hangup_order") for one in settings} == drawn
+    assert len({frozenset(one) for one in settings}) > 1
+
+
+def test_a_lab_refuses_a_switch_that_does_not_exist(flow: Callable[..., Lab]) -> None:
+    with pytest.raises(SwitchError):
+        flow(MOVERS, switches={"overlap": "maybe"})
+
+
+def test_processes_at_work_get_the_switches_too(flow: Callable[..., Lab]) -> None:
+    path, switches = flow(MOVERS).path, {"hangup_during_action": "observed"}
+    (here,) = fuzz_flows([flow(MOVERS, switches=switches)], calls=300)
+    done = [fuzz_flows([path], calls=300, workers=2, env=ENV, switches=each)[0].events for each in (switches, {})]
+    assert done[0] == here.events != done[1]
 
 
 def test_a_lab_that_is_not_watched_makes_no_matrix() -> None:

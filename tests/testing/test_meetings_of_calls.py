@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sma_flows.testing.play import play_call
-from sma_flows.testing.script import read_calls
+import pytest
+
+from sma_flows.simulator.refused import RefusedError
+from sma_flows.testing.play import Player, play_call
+from sma_flows.testing.script import CallScript, read_calls
+from sma_flows.testing.targets import InProcess
+from sma_flows.testing.world import world_of
 
 FLOW = """\
 sma_flow: 1
@@ -64,13 +69,18 @@ prompts:
 
 
 def play(tmp_path: Path, first: str, script: str) -> None:
+    play_call(tmp_path / "room.yaml", a_call(tmp_path, first, script))
+
+
+def a_call(tmp_path: Path, first: str, script: str, switches: str = "{}") -> CallScript:
     (tmp_path / "prompts.yaml").write_text(PROMPTS)
     (tmp_path / "room.yaml").write_text(FLOW.replace("WAIT", first))
     file, found = read_calls(
-        f"flow: room.yaml\ncalls:\n  - call: x\n    script: {script}\n", str(tmp_path / "x.calls.yaml")
+        f"flow: room.yaml\ncalls:\n  - call: x\n    switches: {switches}\n    script: {script}\n",
+        str(tmp_path / "x.calls.yaml"),
     )
     assert file is not None, found
-    play_call(tmp_path / "room.yaml", file.calls[0])
+    return file.calls[0]
 
 
 def test_a_meeting_that_was_just_opened_is_joined(tmp_path: Path) -> None:
@@ -88,3 +98,17 @@ def test_a_meeting_in_which_nobody_was_for_five_minutes_cannot_be_joined(tmp_pat
 
 def test_the_flow_that_ends_its_own_meeting_is_thrown_out_of_it(tmp_path: Path) -> None:
     play(tmp_path, "join", "[{hear: inside}, {press: '*1'}, {hear: bye}, {expect: hung_up}]")
+
+
+def test_the_switch_of_a_call_decides_what_the_token_of_a_closed_meeting_does(tmp_path: Path) -> None:
+    call = a_call(tmp_path, "join", "[]", "{same_meeting_token_after_end: error}")
+    spec = world_of(tmp_path / "room.yaml", call)
+    world = spec.open()
+    try:
+        meetings = Player(spec, call, InProcess(world), world).meetings
+        assert meetings is not None
+        meetings.delete(meetings.create("token", "standup", "us-east-1", 0).id, 1)
+        with pytest.raises(RefusedError, match="has ended"):
+            meetings.create("token", "standup", "us-east-1", 2)
+    finally:
+        world.close()

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sma_flows.cli.app import cli
+from sma_flows.simulator.switches import OTHERS
 
 ROOT = Path(__file__).parents[2]
 FLOW = """sma_flow: 1
@@ -59,6 +60,29 @@ def test_silence(call):
     line.silence()
     line.expect("hung_up")
 """
+
+
+BOX = """sma_flow: 1
+name: box
+entry: inbound
+start: speak
+vars: {message: recording}
+hooks: {keep: {python: hooks.box:keep, effect: read}}
+states:
+  speak: {record: message, to: env.BOX, max: 1m, silence: 4s, next: {recorded: kept, failed: kept}}
+  kept: {run: keep(), next: {done: hangup, failed: hangup}}
+"""
+LEAVES = """flow: box.yaml
+env: {BOX: example-box}
+stub: {keep: done}
+calls:
+  - call: leaves while speaking
+SWITCHES    script:
+      - speak: 6s
+      - hangup: caller
+    expect: {calls: {keep: 0}}
+"""
+OBSERVED = "hangup_during_action=observed"
 
 
 @pytest.fixture
@@ -183,6 +207,94 @@ def test_strict_sources_fail_a_call_that_leans_on_doubtful_behaviour(folder: Pat
     assert "the call leans on what nobody has documented or seen\n    inferred: [report Speak]" in result.output
     done = pytest_on(path, "--flow-strict-sources")
     assert (done.returncode, "inferred: [report Speak]" in done.stdout) == (1, True)
+
+
+def box(folder: Path, switches: str = "") -> Path:
+    """A call that goes as written on a service that tells of a hang-up only, as is documented."""
+    (folder / "box.yaml").write_text(BOX)
+    path = folder / "box.calls.yaml"
+    path.write_text(LEAVES.replace("SWITCHES", f"    switches: {switches}\n" if switches else ""))
+    return path
+
+
+def test_a_switch_on_the_command_line_wins_over_the_calls_file(folder: Path) -> None:
+    path = box(folder, "{hangup_during_action: documented}")
+    assert run(path).exit_code == 0
+    result = run(path, "--switch", OBSERVED, "--switch", "overlap=parallel")
+    assert result.exit_code == 1
+    assert "the hook keep ran 1 times, not 0" in result.output
+
+
+@pytest.mark.parametrize("command", ["test", "faults", "fuzz"])
+@pytest.mark.parametrize(
+    ("switch", "words"),
+    [("overlap", "write NAME=VALUE"), ("overlap=maybe", "choose one of serial, parallel"), ("lap=x", "overlap?")],
+)
+def test_a_switch_that_does_not_exist_is_wrong_usage(folder: Path, command: str, switch: str, words: str) -> None:
+    path = folder / "hello.yaml" if command != "test" else calls(folder, "thanks")
+    result = CliRunner().invoke(cli, [command, str(path), "--switch", switch])
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+def test_each_call_is_played_under_every_value_of_every_switch(folder: Path) -> None:
+    result = run(box(folder), "--every-switch")
+    assert result.exit_code == 1
+    assert "1 call played in" in result.output
+    assert f"leaves while speaking ({OBSERVED})\n" in result.output
+    assert f"Not as written under {OBSERVED}: leaves while speaking\n" in result.output
+    assert f"{len(OTHERS)} calls played under other values of switches: 1 went otherwise" in result.output
+
+
+def test_calls_that_hold_on_every_service_are_told_as_such(folder: Path) -> None:
+    result = run(calls(folder, "thanks"), "--every-switch")
+    assert result.exit_code == 0
+    assert f"{len(OTHERS)} calls played under other values of switches: all as written" in result.output
+
+
+@pytest.mark.parametrize("by_file", [True, False])
+def test_a_switch_that_is_settled_is_not_played_otherwise(folder: Path, by_file: bool) -> None:
+    path = box(folder, "{hangup_during_action: documented}" if by_file else "")
+    result = run(path, "--every-switch", *([] if by_file else ["--switch", "hangup_during_action=documented"]))
+    assert result.exit_code == 0
+    assert f"{len(OTHERS) - 1} calls played under other values" in result.output
+
+
+def test_a_call_that_fails_as_written_is_not_played_again(folder: Path) -> None:
+    result = run(calls(folder, "greet"), "--every-switch")
+    assert result.exit_code == 1
+    assert "0 calls played under other values of switches" in result.output
+
+
+def test_reports_for_programs_name_the_switch(folder: Path) -> None:
+    result = run(box(folder), "--every-switch", "--json", "--junit", folder / "calls.xml")
+    first, second = json.loads(result.stdout)
+    assert (first["ok"], first["others"], first["switch"]) == (True, len(OTHERS), "")
+    assert (second["ok"], second["call"], second["switch"]) == (False, first["call"], OBSERVED)
+    names = [case.get("name") for case in ElementTree.parse(folder / "calls.xml").iter("testcase")]
+    assert names == ["leaves while speaking", f"leaves while speaking ({OBSERVED})"]
+
+
+def test_only_calls_as_written_count_for_coverage(folder: Path) -> None:
+    box(folder)
+    result = run(folder / "box.calls.yaml", "--every-switch", "--coverage", "--json")
+    (flow,) = json.loads(result.stdout)["coverage"]["flows"]
+    came_by = {item["state"]: bool(item["calls"]) for item in flow["items"] if item["kind"] == "state"}
+    assert came_by == {"speak": True, "kept": False}
+
+
+def test_pytest_sets_switches(folder: Path) -> None:
+    path = box(folder, "{hangup_during_action: documented}")
+    done = pytest_on(path, "--flow-switch", OBSERVED)
+    assert done.returncode == 1
+    assert "the hook keep ran 1 times, not 0" in done.stdout
+    assert pytest_on(path, "--flow-switch", "hangup_during_action=documented").returncode == 0
+
+
+def test_pytest_refuses_a_switch_that_does_not_exist(folder: Path) -> None:
+    done = pytest_on(box(folder), "--flow-switch", "overlap")
+    assert done.returncode == 4
+    assert "--flow-switch overlap: switch 'overlap' has no value '': choose one of serial, parallel" in done.stderr
 
 
 def test_pytest_shows_what_is_wrong_in_a_calls_file(folder: Path) -> None:

@@ -139,6 +139,12 @@ def test_a_switch_that_does_not_exist_is_told() -> None:
     assert said == "4:16 there is no switch 'overlapp'"
 
 
+def test_the_help_for_a_switch_that_does_not_exist_is_shown_whole() -> None:
+    _, (found,) = read_calls(HEAD + "    switches: {hangup: observed}\n")
+    assert "hangup_during_action" in found.help
+    assert found.help.endswith("`sma-flows fidelity --switches` lists all")
+
+
 def test_two_calls_of_one_name_are_told() -> None:
     assert wrong(HEAD + "  - call: one\n") == ["4:11 two calls are named 'one'"]
 

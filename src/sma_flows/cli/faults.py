@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sma_flows.cli.calling import env_of, env_option, flow_files
 from sma_flows.cli.console import WrongUsage, columns, err, exit_with, out, say_json, show
+from sma_flows.cli.simulated import switch_option, switches_of
 
 if TYPE_CHECKING:
     from sma_flows.testing.faults import Cell, Matrix
@@ -23,6 +24,7 @@ EXAMPLES = """\b
 Examples:
   sma-flows faults flows/dial-in.yaml                      the table in the terminal
   sma-flows faults flows --html build/faults.html          of all flows of a folder, as a page
+  sma-flows faults flows/dial-in.yaml --switch hangup_during_action=observed    of a service that does it so
   sma-flows faults flows/dial-in.yaml --json | jq '.[].missed'
 
 \b
@@ -41,13 +43,17 @@ Exit codes: 0 no red cell, 1 a red cell, 2 wrong usage.
 @click.command("faults", short_help="What every state does when anything goes wrong.", epilog=EXAMPLES)
 @click.argument("paths", nargs=-1, required=True, metavar="FLOW...")
 @env_option
+@switch_option
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the tables as a page to this file."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def command(paths: tuple[str, ...], env: tuple[str, ...], html: Path | None, as_json: bool) -> None:
+def command(
+    paths: tuple[str, ...], env: tuple[str, ...], switches: tuple[str, ...], html: Path | None, as_json: bool
+) -> None:
     """Let every state of a flow meet everything that can go wrong, on the simulated service, and show the outcome."""
-    matrices = [_made(flow, env_of(env), quiet=as_json) for flow in flow_files(paths)]
+    given, settled = env_of(env), switches_of(switches)
+    matrices = [_made(flow, given, settled, quiet=as_json) for flow in flow_files(paths)]
     if html is not None:
         _write(html, matrices)
     if as_json:
@@ -60,14 +66,14 @@ def command(paths: tuple[str, ...], env: tuple[str, ...], html: Path | None, as_
     exit_with(1 if any(one.red for one in matrices) else 0)
 
 
-def _made(flow: Path, env: dict[str, str], *, quiet: bool) -> Matrix:
+def _made(flow: Path, env: dict[str, str], switches: dict[str, str], *, quiet: bool) -> Matrix:
     from sma_flows.testing.faults import fault_matrix
     from sma_flows.testing.lab import Lab
     from sma_flows.testing.world import UnplayableError
 
     try:
         with _progress(flow, quiet=quiet) as tell:
-            return fault_matrix(Lab(flow, env=env, watched=True), progress=tell)
+            return fault_matrix(Lab(flow, env=env, watched=True, switches=switches), progress=tell)
     except UnplayableError as error:
         raise WrongUsage(str(error)) from None
     except ImportError as error:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sma_flows.cli.calling import env_of, env_option, flow_files
 from sma_flows.cli.console import WrongUsage, err, exit_with, say_json
+from sma_flows.cli.simulated import switch_option, switches_of
 
 if TYPE_CHECKING:
     from sma_flows.testing.fuzz import Fuzzed
@@ -25,6 +26,7 @@ Examples:
   sma-flows fuzz flows --calls 10000                       of all flows of a folder together
   sma-flows fuzz flows/dial-in.yaml --seed 7               other calls; the same seed draws the same calls
   sma-flows fuzz flows/dial-in.yaml --save build/found     write a test for each call that was found
+  sma-flows fuzz flows --switch overlap=parallel           in every call; the other switches are drawn
   sma-flows fuzz flows --json | jq '.[].found'
 
 \b
@@ -46,6 +48,7 @@ Exit codes: 0 everything held, 1 something did not, 2 wrong usage.
 @click.option("--seed", type=int, default=0, show_default=True, help="Which calls: the same seed draws the same ones.")
 @click.option("--workers", type=click.IntRange(1), help="Processes at work; default: one for each processor.")
 @env_option
+@switch_option
 @click.option("--save", type=click.Path(path_type=Path, file_okay=False), help="Write what was found into this folder.")
 @click.option("--list", "list_them", is_flag=True, help="List the invariants and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -55,6 +58,7 @@ def command(
     seed: int,
     workers: int | None,
     env: tuple[str, ...],
+    switches: tuple[str, ...],
     save: Path | None,
     list_them: bool,
     as_json: bool,
@@ -68,9 +72,10 @@ def command(
     if not paths:
         raise WrongUsage("name a flow: sma-flows fuzz flows/dial-in.yaml (or --list for what is looked at).")
     flows = flow_files(paths)
+    settled = switches_of(switches)
     begin = time.perf_counter()
     with _progress(calls, quiet=as_json) as tell:
-        done = _fuzz(flows, calls, seed, workers, env_of(env), tell)
+        done = _fuzz(flows, calls, seed, workers, env_of(env), settled, tell)
     seconds = time.perf_counter() - begin
     written = [path for one in done for path in _save(one, save)] if save is not None else []
     if as_json:
@@ -105,6 +110,7 @@ def _fuzz(
     seed: int,
     workers: int | None,
     env: dict[str, str],
+    switches: dict[str, str],
     tell: Callable[[int], object],
 ) -> list[Fuzzed]:
     from sma_flows.testing.world import UnplayableError
@@ -112,7 +118,7 @@ def _fuzz(
     try:
         from sma_flows.testing.fuzz import fuzz_flows
 
-        return fuzz_flows(flows, calls=calls, seed=seed, workers=workers, env=env, progress=tell)
+        return fuzz_flows(flows, calls=calls, seed=seed, workers=workers, env=env, switches=switches, progress=tell)
     except UnplayableError as error:
         raise WrongUsage(str(error)) from None
     except ImportError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sma_flows.cli.console import FindingsError, WrongUsage, err, exit_with, say_json
+from sma_flows.cli.simulated import switch_option
 
 if TYPE_CHECKING:
     from sma_flows.phone.handset import Handset
@@ -48,7 +49,7 @@ Exit codes: 0 done, 1 a typed line of a pipe could not be done, or the flow cann
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An argument of an outbound call.")
 @click.option("--stub", "stubs", multiple=True, metavar="HOOK=REPLY", help="What a hook answers, as in a calls file.")
 @click.option("--env", multiple=True, metavar="NAME=VALUE", help="A value for env.NAME.")
-@click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="An open question of the service.")
+@switch_option
 @click.option("--party", "parties", multiple=True, metavar="NUMBER=DOES", help="Who is called: busy, {answers: 4s}...")
 @click.option("--bot", "bots", multiple=True, metavar="NAME=EXPORT", help="The Lex V2 export behind env.NAME.")
 @click.option(

@@ -18,7 +18,16 @@ import click
 from sma_flows.cli.clock import read_time
 from sma_flows.cli.console import WrongUsage, err
 from sma_flows.cli.load import load_plan, load_program, with_flow_options
-from sma_flows.cli.simulated import ended_by_signal, folder_of, numbers_of, pair, read_given, show_calls
+from sma_flows.cli.simulated import (
+    ended_by_signal,
+    folder_of,
+    numbers_of,
+    pair,
+    read_given,
+    show_calls,
+    switch_option,
+    switches_of,
+)
 
 if TYPE_CHECKING:
     from sma_flows.plan import Plan
@@ -92,7 +101,7 @@ Or be the caller:
     help="Buckets are folders here. Default: by the flow.",
 )
 @click.option("--recordings", type=click.Path(path_type=Path), metavar="FOLDER", help="Write recordings here.")
-@click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="An open question of the service.")
+@switch_option
 @click.option("--no-quotas", is_flag=True, help="As many calls and requests a second as one likes.")
 @click.option("--target", metavar="FUNCTION", help="Who answers: a Lambda invoke URL, lambda:NAME, or an ARN.")
 @click.option("--store", default="", metavar="FILE", help="Where limits and effects are kept, or `memory`.")
@@ -132,15 +141,12 @@ def command(
     from sma_flows.simulator.model import World
     from sma_flows.simulator.parties import Party, party_of
     from sma_flows.simulator.storage import Storage
-    from sma_flows.simulator.switches import SwitchError, Switches
+    from sma_flows.simulator.switches import Switches
     from sma_flows.testing.control import UNLIMITED
     from sma_flows.testing.switchboard import Switchboard
 
     started = read_time(at) if at else datetime.now(UTC)
-    try:
-        chosen = Switches().having(dict(pair(text, "--switch") for text in switches))
-    except SwitchError as error:
-        raise WrongUsage(f"--switch: {error}.") from None
+    chosen = Switches().having(switches_of(switches))
     people = read_given(parties, "parties", "--party").parties
     told: queue.Queue[tuple[Line, str]] = queue.Queue()
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or World().region

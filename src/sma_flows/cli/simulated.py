@@ -7,10 +7,10 @@ import queue
 import re
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from sma_flows.simulator.model import World
     from sma_flows.testing.script import CallScript
 
-__all__ = ["ended_by_signal", "folder_of", "numbers_of", "pair", "read_given", "show_calls"]
+__all__ = [
+    "ended_by_signal",
+    "folder_of",
+    "numbers_of",
+    "pair",
+    "read_given",
+    "show_calls",
+    "switch_option",
+    "switches_of",
+]
 
 NUMBER: Final = re.compile(r"\+[1-9]\d{1,14}")
 LOOK_S: Final = 0.2
@@ -38,6 +47,30 @@ def pair(text: str, option: str, example: str = "") -> tuple[str, str]:
     if not equals or not name:
         raise WrongUsage(f"{option} {text}: write NAME=VALUE{f', such as {example}' if example else ''}.")
     return name, value
+
+
+def switch_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give *command* the option ``--switch NAME=VALUE``, as often as one likes: see :func:`switches_of`."""
+    help_ = "An open question of the service (sma-flows fidelity --switches)."
+    option = click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help=help_)
+    decorated: Callable[..., Any] = option(command)
+    return decorated
+
+
+def switches_of(given: Iterable[str]) -> dict[str, str]:
+    """The values of ``--switch NAME=VALUE``.
+
+    Raises:
+        WrongUsage: one of them is no pair, no switch, or none of its values.
+    """
+    from sma_flows.simulator.switches import SwitchError, Switches
+
+    chosen = dict(pair(text, "--switch", "overlap=parallel") for text in given)
+    try:
+        Switches().having(chosen)
+    except SwitchError as error:
+        raise WrongUsage(f"--switch: {error}.") from None
+    return chosen
 
 
 def folder_of(flow: str) -> Path:

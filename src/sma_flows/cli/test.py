@@ -16,6 +16,7 @@ from rich.progress import track
 
 from sma_flows.cli.console import WrongUsage, busy, err, exit_with, say_json
 from sma_flows.cli.cover import Wanted, collector, covered, tell, with_coverage_options, write
+from sma_flows.cli.simulated import switch_option, switches_of
 from sma_flows.flow.diagnostics import nearest
 from sma_flows.testing.reports import Told, junit
 
@@ -40,6 +41,8 @@ Examples:
   sma-flows test flows/calls --coverage-html build/coverage    the same in colours, for a browser
   sma-flows test flows/calls --fail-under 100           for a build server, too
   sma-flows test flows/calls --strict-sources           lean on nothing that nobody has documented or seen
+  sma-flows test flows/calls --switch hangup_during_action=observed    on a service that does it so
+  sma-flows test flows/calls --every-switch             each call again on every service there may be
   sma-flows test flows/calls --twins                    each call with other PINs, too: nothing may differ
   sma-flows test flows/calls --fresh                    a new process for each event
   sma-flows test flows/calls --target http://127.0.0.1:9000    the function that answers there
@@ -50,8 +53,14 @@ Examples:
 Calls are played in virtual time on a model of the telephone service: no network, no credentials, no waiting.
 
 \b
-Exit codes: 0 all calls went as written, 1 a call failed or a secret came out (--twins), a calls file has mistakes or
-coverage is too low, 2 wrong usage.
+What nobody knows about the service is a switch (sma-flows fidelity --switches). --switch wins over the calls files;
+--every-switch plays each call again under each other value of each switch, and tells under which it does not go as
+written. A call that is right under one value only says so itself: `switches: {hangup_order: hangup_first}`.
+With --json such a call stands there once more, with its `switch`; `others` counts the values that were tried.
+
+
+Exit codes: 0 all calls went as written, 1 a call failed (also under another value of a switch) or a secret came out
+(--twins), a calls file has mistakes or coverage is too low, 2 wrong usage.
 """
 
 
@@ -66,6 +75,8 @@ coverage is too low, 2 wrong usage.
 @click.option("--target", metavar="FUNCTION", help="Who answers: a Lambda invoke URL, lambda:NAME, or an ARN.")
 @click.option("--runtime", is_flag=True, help="Build the package, and let it answer in the real Lambda runtime.")
 @click.option("--twins", is_flag=True, help="Play each call with other secrets, too, and compare what both leave.")
+@switch_option
+@click.option("--every-switch", is_flag=True, help="Play each call under every other value of every switch, too.")
 @click.option("--strict-sources", is_flag=True, help="Fail calls that lean on inferred or unknown behaviour.")
 @click.option("-k", "--filter", "only", multiple=True, metavar="NAME", help="Only calls with this in their name.")
 @with_coverage_options
@@ -78,6 +89,8 @@ def command(
     target: str | None,
     runtime: bool,
     twins: bool,
+    switches: tuple[str, ...],
+    every_switch: bool,
     strict_sources: bool,
     only: tuple[str, ...],
     wanted: Wanted,
@@ -95,13 +108,16 @@ def command(
         raise WrongUsage(f"{option} is for flows that answer here: leave it out, or --target or --runtime.")
     if target and runtime:
         raise WrongUsage("--target names who answers, and --runtime builds it: leave one of them out.")
+    settled = switches_of(switches)
     told, calls = _read(_files(paths))
+    calls = [(file, script.having(settled)) for file, script in calls]
     coverage = collector((file for file, _ in calls), map(Path, paths)) if wanted else None
     calls = [(file, _strict(script) if strict_sources else script) for file, script in _chosen(calls, only)]
     with ExitStack() as stack:
         built = _runtimes(calls, stack) if runtime else {}
         who = _Who(_target(target) if target else None, fresh, coverage, recordings, built, twins)
-        told += [_played(file, script, who) for file, script in _with_progress(calls, quiet=as_json)]
+        for file, script in _with_progress(calls, quiet=as_json):
+            told += _on_every_service(file, script, who) if every_switch else [_played(file, script, who)]
     failed = [one for one in told if one.problem]
     if junit is not None:
         _write(junit, told)
@@ -122,9 +138,12 @@ def command(
         if twins:
             both = [one for one in told if one.hidden]
             click.echo(f"{len(both)} calls hide something, and were played with other secrets, too")
-        count = sum(one.played for one in told if one.call)
+        count = sum(one.played for one in told if one.call and not one.switch)
         went = f"{count} call{'s' if count != 1 else ''} played in {seconds:.1f} s"
-        click.echo(f"{went}: {f'{len(failed)} failed' if failed else 'all as written'}")
+        wrong = sum(not one.switch for one in failed)
+        click.echo(f"{went}: {f'{wrong} failed' if wrong else 'all as written'}")
+        if every_switch:
+            _tell_services(told)
         if coverage is not None:
             tell(coverage, wanted)
     too_low = coverage is not None and coverage.too_low(wanted.fail_under)
@@ -235,7 +254,7 @@ def _target(text: str) -> Target:
         raise WrongUsage(f"--target: {error}.") from None
 
 
-def _played(file: CallsFile, script: CallScript, who: _Who) -> Told:
+def _played(file: CallsFile, script: CallScript, who: _Who, switch: str = "") -> Told:
     from sma_flows.errors import SmaFlowsError
     from sma_flows.testing.play import play_call, unplayable_at
     from sma_flows.testing.targets import TargetError
@@ -260,7 +279,7 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> Told:
     except TargetError as error:
         raise WrongUsage(f"{error}.") from None
     except SmaFlowsError as error:
-        problem = f"{script.name}\n{error}"
+        problem = f"{script.name}{f' ({switch})' if switch else ''}\n{error}"
     leaks: tuple[Leak, ...] = ()
     hidden = 0
     if who.twins and not problem:
@@ -268,7 +287,35 @@ def _played(file: CallsFile, script: CallScript, who: _Who) -> Told:
         notes += more
     seconds = time.perf_counter() - begin
     where = (str(file.path), script.name, script.span.line)
-    return Told(*where, problem, seconds, left_out, notes=notes, hidden=hidden, leaks=leaks)
+    return Told(*where, problem, seconds, left_out, notes=notes, hidden=hidden, leaks=leaks, switch=switch)
+
+
+def _on_every_service(file: CallsFile, script: CallScript, who: _Who) -> list[Told]:
+    """A call as it is written, then what differs under each other value of a switch that nobody has settled.
+
+    A call that fails as it is written is not played again: it would fail everywhere.
+    """
+    from sma_flows.simulator.switches import OTHERS
+
+    first = _played(file, script, who)
+    if first.problem or not first.played:
+        return [first]
+    who = replace(who, coverage=None, recordings=None, twins=False)
+    others = [(name, value) for name, value in OTHERS if name not in script.settled]
+    again = (_played(file, script.having({name: value}), who, f"{name}={value}") for name, value in others)
+    return [replace(first, others=len(others)), *(one for one in again if one.problem)]
+
+
+def _tell_services(told: list[Told]) -> None:
+    by_switch: dict[str, list[str]] = {}
+    for one in told:
+        if one.switch:
+            by_switch.setdefault(one.switch, []).append(one.call)
+    for switch, names in sorted(by_switch.items()):
+        click.echo(f"Not as written under {switch}: {', '.join(names)}")
+    again = sum(one.others for one in told)
+    went = f"{sum(map(len, by_switch.values()))} went otherwise" if by_switch else "all as written"
+    click.echo(f"{again} calls played under other values of switches: {went}")
 
 
 def _twins(file: CallsFile, script: CallScript) -> tuple[str, tuple[Leak, ...], int, tuple[str, ...]]:

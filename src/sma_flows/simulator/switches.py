@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from sma_flows.errors import SmaFlowsError
+from sma_flows.flow.diagnostics import nearest
 
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "bad_answer": ("invalid_event", "hangup"),
@@ -44,6 +45,9 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "same_meeting_token_after_end": ("new_meeting", "error"),
 }
 """Every switch with its values, the default first."""
+
+OTHERS: Final = tuple((name, value) for name, values in CHOICES.items() for value in values[1:])
+"""Every value beside the defaults, with its switch."""
 
 
 class SwitchError(SmaFlowsError):
@@ -93,7 +97,9 @@ class Switches:
         """
         for name, value in values.items():
             if name not in CHOICES:
-                raise SwitchError(f"there is no switch '{name}': choose one of {', '.join(CHOICES)}")
+                raise SwitchError(
+                    f"there is no switch '{name}': {_meant(name)}`sma-flows fidelity --switches` lists all"
+                )
             if value not in CHOICES[name]:
                 raise SwitchError(f"switch '{name}' has no value '{value}': choose one of {', '.join(CHOICES[name])}")
         return replace(self, **values)
@@ -101,3 +107,9 @@ class Switches:
     def changed(self) -> dict[str, str]:
         """The switches that are not at their default."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != CHOICES[f.name][0]}
+
+
+def _meant(name: str) -> str:
+    """The switches that somebody may have meant, as a question: the list of all is longer than anybody reads."""
+    near = [known for known in CHOICES if len(name) > 2 and name.lower() in known] or [nearest(name, CHOICES)]
+    return f"did you mean {', '.join(near)}? " if any(near) else ""

@@ -339,7 +339,8 @@ def _overlaps(lab: Lab, way: Way) -> Iterator[_Play]:
 
 def _overlap(lab: Lab, way: Way, mover: Callable[[Trial], Move | None], *, hook_first: bool) -> Trial | None:
     scene = _asking(lab, way, "slowly")
-    scene.setting = replace(way.setting, switches=(("overlap", "parallel"),))
+    switches = {**dict(way.setting.switches), "overlap": "parallel"}  # here the column is the question
+    scene.setting = replace(way.setting, switches=tuple(sorted(switches.items())))
 
     def meanwhile(trial: Trial) -> bool:
         if not trial.session.phone.network.delivered:

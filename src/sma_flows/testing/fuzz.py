@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sma_flows.testing.lab import Lab, Trial
+from sma_flows.testing.lab import Lab, Pairs, Trial
 from sma_flows.testing.reproduce import Reproduction, reproduction
 
 __all__ = ["BATCH", "Fuzzed", "fuzz_flow", "fuzz_flows"]
@@ -65,6 +65,7 @@ def fuzz_flows(
     seed: int = 0,
     workers: int | None = None,
     env: Mapping[str, str] | None = None,
+    switches: Mapping[str, str] | None = None,
     keep_going: bool = False,
     progress: Callable[[int], object] = lambda _done: None,
 ) -> list[Fuzzed]:
@@ -72,19 +73,21 @@ def fuzz_flows(
 
     Of a flow in which a violation was found no further batch is begun, unless *keep_going*. *workers* are processes
     (default: one for each processor; a :class:`Lab` is always worked on in this one). *progress* is told how many more
-    calls are done.
+    calls are done. *switches* hold in every call, the others are drawn.
 
     Raises:
         UnplayableError: a flow does not compile, or a value of its environment is missing.
+        SwitchError: there is no such switch, or it has no such value.
     """
-    labs = [flow if isinstance(flow, Lab) else Lab(flow, env=env) for flow in flows]
+    given, settled = tuple((env or {}).items()), tuple((switches or {}).items())
+    labs = [flow if isinstance(flow, Lab) else Lab(flow, env=env, switches=switches) for flow in flows]
     told = [Fuzzed(str(lab.path)) for lab in labs]
     jobs = sorted(_jobs(len(labs), calls, seed), key=lambda job: job.number)
     count = min(len(jobs), workers or os.cpu_count() or 1)
     if count <= 1 or any(isinstance(flow, Lab) for flow in flows):
         batches = _here(labs, jobs, told, keep_going)
     else:
-        batches = _elsewhere([str(lab.path) for lab in labs], tuple((env or {}).items()), jobs, count, told, keep_going)
+        batches = _elsewhere([(str(lab.path), given, settled) for lab in labs], jobs, count, told, keep_going)
     for place, batch in batches:
         told[place].add(batch)
         progress(batch.calls)
@@ -113,8 +116,7 @@ def _here(labs: list[Lab], jobs: list[_Job], told: list[Fuzzed], keep_going: boo
 
 
 def _elsewhere(
-    paths: list[str],
-    env: tuple[tuple[str, str], ...],
+    labs: list[_Made],
     jobs: list[_Job],
     count: int,
     told: list[Fuzzed],
@@ -122,7 +124,7 @@ def _elsewhere(
 ) -> Iterator[tuple[int, Fuzzed]]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context) as pool:
-        futures = {pool.submit(_work, paths[job.place], env, job.seed, job.size): job.place for job in jobs}
+        futures = {pool.submit(_work, labs[job.place], job.seed, job.size): job.place for job in jobs}
         for future in as_completed(futures):
             if future.cancelled():
                 continue
@@ -134,13 +136,18 @@ def _elsewhere(
                         other.cancel()
 
 
+_Made = tuple[str, Pairs, Pairs]
+"""What another process makes a lab of: the path of the flow, its environment, its switches."""
+
+
 @lru_cache(maxsize=64)
-def _lab(flow: str, env: tuple[tuple[str, str], ...]) -> Lab:
-    return Lab(flow, env=dict(env))
+def _lab(made: _Made) -> Lab:
+    flow, env, switches = made
+    return Lab(flow, env=dict(env), switches=dict(switches))
 
 
-def _work(flow: str, env: tuple[tuple[str, str], ...], seed: int, size: int) -> Fuzzed:
-    return draw_batch(_lab(flow, env), seed, size)
+def _work(made: _Made, seed: int, size: int) -> Fuzzed:
+    return draw_batch(_lab(made), seed, size)
 
 
 def draw_batch(lab: Lab, seed: int, size: int) -> Fuzzed:

@@ -34,12 +34,13 @@ from sma_flows.testing.session import Session, service_of
 from sma_flows.testing.targets import InProcess, Target
 from sma_flows.testing.world import World, spec_of
 
-__all__ = ["Answers", "Lab", "Setting", "Trial", "some_value"]
+__all__ = ["Answers", "Lab", "Pairs", "Setting", "Trial", "some_value"]
 
 Answers = Callable[[Ask], Any]
 """What a hook or a port answers, as a calls file writes it: ``wrong``, ``{ok: {room: m-1}}``, ``raises``, ``late``."""
 
 Pairs = tuple[tuple[str, str], ...]
+"""Names with values, where a mapping has to be hashable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,11 @@ class Lab:
 
     *env* has precedence over the ``local.env`` beside the flow. *wrap* puts something around whoever answers: a broken
     handler, say. Hooks and ports never run: what they answer is given with each call. *watched*: turns and the trail of
-    a call's session say what it came by in the flow.
+    a call's session say what it came by in the flow. *switches* hold in every call.
 
     Raises:
         UnplayableError: no such flow, it does not compile, or a value of its environment is missing.
+        SwitchError: there is no such switch, or it has no such value.
     """
 
     def __init__(
@@ -75,8 +77,11 @@ class Lab:
         env: Mapping[str, str] | None = None,
         wrap: Callable[[Target], Target] | None = None,
         watched: bool = False,
+        switches: Mapping[str, str] | None = None,
     ) -> None:
         self.path = Path(flow)
+        Switches().having(switches or {})
+        self.switches = dict(switches or {})
         every = _Every()
         self._spec = spec_of(self.path, env=env or {}, stubs=every, at=SOME_DAY)
         self._wrap = wrap
@@ -94,10 +99,16 @@ class Lab:
 
     def setting(self) -> Setting:
         """How a usual call begins; an outbound one with the plainest value of each argument."""
+        usual = Setting(switches=self.settled({}))
         if not self.outbound:
-            return Setting()
+            return usual
         inputs = {name: some_value(self.flow["vars"][name]) for name in self.flow.get("inputs", ())}
-        return Setting(from_=OWN_NUMBER, to=CALLER, inputs=tuple((name, str(value)) for name, value in inputs.items()))
+        given = tuple((name, str(value)) for name, value in inputs.items())
+        return replace(usual, from_=OWN_NUMBER, to=CALLER, inputs=given)
+
+    def settled(self, switches: Mapping[str, str]) -> Pairs:
+        """*switches* of one call as they are written in its setting; those of the lab win."""
+        return tuple(sorted(Switches().having({**switches, **self.switches}).changed().items()))
 
     @contextmanager
     def call(

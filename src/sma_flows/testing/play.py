@@ -160,7 +160,7 @@ class Player:
         self.left_out: list[str] = []
         self.parties = by_value(script.parties, spec.values, "parties")
         self.storage = Storage(Path(script.span.file).parent, spec.root, into=recordings)
-        self.meetings = _meetings(world) if world is not None and isinstance(target, InProcess) else None
+        self.meetings = _meetings(world, script) if world is not None and isinstance(target, InProcess) else None
         numbers = (script.to, script.from_, *spec.values.values())
         self.session = Session(
             target,
@@ -513,9 +513,9 @@ class Player:
             self._fail(f"the variable {name} is {got}, not {shown(value)}")
 
 
-def _meetings(world: World) -> Meetings:
+def _meetings(world: World, script: CallScript) -> Meetings:
     """The simulated meetings, as those of a world in this process too."""
-    meetings = Meetings()
+    meetings = Meetings(after_end=script.switches.same_meeting_token_after_end)
     with_meetings(world.services, SimulatedMeetings(meetings, lambda: round(world.clock.now() * 1000)))
     return meetings
 

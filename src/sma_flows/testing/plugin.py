@@ -78,15 +78,16 @@ class CallItem(pytest.Item):
         script = self.script
         if self.config.getoption("--flow-strict-sources"):
             script = replace(script, strict=script.strict or frozenset())
+        script = script.having(dict(one.split("=", 1) for one in self.config.getoption("--flow-switch")))
         play_call(self.flow, script, on_visits=on_visits and partial(on_visits, self.flow))
         if self.config.getoption("--flow-twins"):
-            self._twins()
+            self._twins(script)
 
-    def _twins(self) -> None:
+    def _twins(self, script: CallScript) -> None:
         """Play it with other secrets, too: nothing that it leaves behind may differ."""
         from sma_flows.testing.twins import LeakError, twin_call
 
-        problem, notes = twin_call(self.flow, self.script).told(f"{self.script.span.file}:{self.script.span.line}")
+        problem, notes = twin_call(self.flow, script).told(f"{script.span.file}:{script.span.line}")
         if notes:
             self.add_report_section("call", "twins", "\n".join(notes))
         if problem:
@@ -140,6 +141,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--flow-strict-sources", action="store_true", help="Fail calls that lean on inferred or unknown behaviour."
     )
+    group.addoption(
+        "--flow-switch", action="append", default=[], metavar="NAME=VALUE", help="An open question of the service."
+    )
     group.addoption("--flow-twins", action="store_true", help="Play each call with other secrets, too, and compare.")
     group.addoption("--flow-coverage", action="store_true", help="Tell what no call has come by, and what to write.")
     group.addoption("--flow-coverage-html", metavar="DIR", help="Write a page for each flow, with its diagram.")
@@ -148,12 +152,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect what calls come by, if somebody asks."""
+    """Refuse switches that do not exist. Collect what calls come by, if somebody asks."""
+    if switches := config.getoption("--flow-switch"):
+        _look_at(switches)
     wanted = [config.getoption(each) for each in ("--flow-coverage", "--flow-coverage-html", "--flow-lcov")]
     if any(wanted) or config.getoption("--flow-fail-under") is not None:
         from sma_flows.testing.coverage import Coverage
 
         config.stash[_COVERAGE] = Coverage()
+
+
+def _look_at(switches: list[str]) -> None:
+    from sma_flows.simulator.switches import SwitchError, Switches
+
+    for one in switches:
+        name, _, value = one.partition("=")
+        try:
+            Switches().having({name: value})
+        except SwitchError as error:
+            raise pytest.UsageError(f"--flow-switch {one}: {error}") from None
 
 
 def _collector(item: pytest.Item) -> Callable[[Path, frozenset[Visit]], None] | None:

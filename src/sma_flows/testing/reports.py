@@ -18,7 +18,8 @@ class Told:
     """What came of one call, or of a file that cannot be read (then without a call).
 
     ``hidden``: so many of its values are secrets or masked, and it was played with others, too; ``leaks`` is what of
-    them has come out.
+    them has come out. ``others``: it was played again under so many other values of switches; where it then did not go
+    as written it is told once more, with that ``switch`` (NAME=VALUE).
     """
 
     file: str
@@ -31,6 +32,13 @@ class Told:
     notes: tuple[str, ...] = ()
     hidden: int = 0
     leaks: tuple[Leak, ...] = ()
+    others: int = 0
+    switch: str = ""
+
+    @property
+    def name(self) -> str:
+        """The call, and the switch under which it is told once more."""
+        return f"{self.call} ({self.switch})" if self.switch else self.call
 
     def as_object(self) -> dict[str, Any]:
         """The same for programs."""
@@ -49,6 +57,8 @@ class Told:
                 {"kind": one.kind, "sink": one.sink, "place": one.place, "checks": list(one.checks)}
                 for one in self.leaks
             ],
+            "others": self.others,
+            "switch": self.switch,
         }
 
 
@@ -66,7 +76,7 @@ def junit(told: Sequence[Told]) -> bytes:
         case = ElementTree.SubElement(
             suite,
             "testcase",
-            {"classname": one.file, "name": one.call or "(file)", "line": str(one.line), "time": f"{one.seconds:.4f}"},
+            {"classname": one.file, "name": one.name or "(file)", "line": str(one.line), "time": f"{one.seconds:.4f}"},
         )
         if one.problem:
             failure = ElementTree.SubElement(case, "failure", message=one.problem.splitlines()[0])

@@ -74,7 +74,7 @@ class CallScript:
     ``answer`` is for outbound calls: (``answers`` | ``no_answer`` | ``busy``, seconds of ringing), None where it is not
     said. ``parties`` are by number, ``env.NAME`` or ``*``; ``bots`` by alias ARN or ``env.NAME``. ``timed``: the script
     says when the call is. ``strict``: the call may lean on nothing of the service that is inferred or unknown, but
-    these entries of the ledger; None: on anything.
+    these entries of the ledger; None: on anything. ``settled`` are the switches that the file names itself.
     """
 
     name: str
@@ -94,6 +94,15 @@ class CallScript:
     strict: frozenset[str] | None
     steps: tuple[Step, ...]
     expect: Mapping[str, Any]
+    settled: frozenset[str] = frozenset()
+
+    def having(self, switches: Mapping[str, str]) -> CallScript:
+        """The same call on a service that does this, whatever its file says.
+
+        Raises:
+            SwitchError: there is no such switch, or it has no such value.
+        """
+        return replace(self, switches=self.switches.having(switches), settled=self.settled | set(switches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +237,7 @@ class _Reader:
             """What the file gives, and in front of it what the call gives."""
             return {name: value for given in both for name, value in self._try({}, read, given.get(key), key).items()}
 
+        switches = merged("switches", self._switches)
         return CallScript(
             name=name.text,
             span=name.span,
@@ -242,7 +252,8 @@ class _Reader:
             bots=merged("bots", self._bots),
             env=merged("env", read_map),
             stubs=merged("stub", self._stubs),
-            switches=Switches().having(merged("switches", self._switches)),
+            switches=Switches().having(switches),
+            settled=frozenset(switches),
             strict=self._try(None, _strict, node.get("strict") or common.get("strict")),
             steps=self._try((), self._steps, node.get("script")),
             expect=self._try({}, self._totals, node.get("expect")),
@@ -307,10 +318,10 @@ class _Reader:
                 Switches().having({name.text: plain(value)})
             except SwitchError as error:
                 del good[name.text]
-                message, _, choices = str(error).partition(": ")
+                message, _, help_ = str(error).partition(": ")
                 known = name.text in CHOICES
-                near = did_you_mean(plain(value), CHOICES[name.text]) if known else did_you_mean(name.text, CHOICES)
-                self._say("SF510", value.span if known else name.span, message, near or choices)
+                near = did_you_mean(plain(value), CHOICES[name.text]) if known else ""
+                self._say("SF510", value.span if known else name.span, message, near or help_)
         return good
 
     def _steps(self, script: Node | None) -> tuple[Step, ...]:

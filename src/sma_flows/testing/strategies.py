@@ -103,7 +103,7 @@ def _setting(draw: Draw, lab: Lab) -> Setting:
         inputs = tuple((name, _text(_value(draw, types[name]))) for name in lab.flow.get("inputs", ()))
         if inputs and _rarely(draw, 8):
             inputs = inputs[:-1]
-    return replace(lab.setting(), at=_pick(draw, TIMES), inputs=inputs, switches=tuple(sorted(switches.items())))
+    return replace(lab.setting(), at=_pick(draw, TIMES), inputs=inputs, switches=lab.settled(switches))
 
 
 # ---- values, and what hooks answer ---------------------------------------------------------------------------------
