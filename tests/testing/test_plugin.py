@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.dom import minidom
 from xml.etree import ElementTree
 
 import pytest
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from sma_flows.cli.app import cli
 from sma_flows.simulator.switches import OTHERS
+from sma_flows.testing.reports import Told, junit
 
 ROOT = Path(__file__).parents[2]
 FLOW = """sma_flow: 1
@@ -185,6 +187,19 @@ def test_reports_for_programs(folder: Path) -> None:
     suites = ElementTree.parse(folder / "out" / "calls.xml").getroot()
     assert suites.attrib == {"tests": "1", "failures": "1"}
     assert suites.find("testsuite/testcase/failure") is not None
+
+
+@pytest.mark.parametrize("letter", ["\0", "\x1b[31m", "\x0b", "\r", "\x7f", "\x85", "\ud800", "\ufffe"])
+def test_a_report_can_be_read_whatever_stands_in_it(letter: str) -> None:
+    told = Told(
+        f"x{letter}.calls.yaml", f"says a{letter}b", 3, f"says a{letter}b\n  heard\ta{letter}b, \u00e9 \U0001f642", 0.1
+    )
+    (case,) = minidom.parseString(junit([told])).getElementsByTagName("testcase")
+    shown = letter[0].encode("unicode_escape").decode() + letter[1:]
+    assert case.getAttribute("name") == f"says a{shown}b"
+    (failure,) = case.getElementsByTagName("failure")
+    assert failure.getAttribute("message") == f"says a{shown}b"
+    assert failure.firstChild.data == f"says a{shown}b\n  heard\ta{shown}b, \u00e9 \U0001f642"
 
 
 def test_pytest_collects_one_test_for_each_call(folder: Path) -> None:

@@ -12,12 +12,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import accumulate, chain, cycle
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import boto3
 import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
+from click.testing import CliRunner
 
+from sma_flows.cli.app import cli
 from sma_flows.cli.load import load_program
 from sma_flows.runtime.invoke import handle
 from sma_flows.testing.play import CallFailedError, play_call, unplayable_at
@@ -105,6 +108,24 @@ def without_ids(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {**one, "Parameters": {name: value for name, value in one["Parameters"].items() if name not in made_up}}
         for one in actions
     ]
+
+
+def test_control_characters_that_a_function_says_are_written_out_in_transcripts_and_reports(tmp_path: Path) -> None:
+    says = {"Type": "Speak", "Parameters": {"Text": "a\0b\x1b[31mred", "ParticipantTag": "LEG-A"}}
+    answer = {
+        "SchemaVersion": "1.0",
+        "Actions": [says, {"Type": "Hangup", "Parameters": {"SipResponseCode": "0", "ParticipantTag": "LEG-A"}}],
+    }
+    calls = tmp_path / "x.calls.yaml"
+    calls.write_text(
+        f"flow: {ROOT / 'flows' / 'dial-in.yaml'}\ncalls:\n  - call: one\n    script: [hear: {{text: hello}}]\n"
+    )
+    with lambda_url(lambda _event: answer) as url:
+        done = CliRunner().invoke(cli, ["test", str(calls), "--target", url, "--junit", str(tmp_path / "x.xml")])
+    assert done.exit_code == 1
+    assert r'hears "a\x00b\x1b[31mred"' in done.output
+    assert not {"\0", "\x1b"} & set(done.output)
+    assert r"a\x00b\x1b[31mred" in ElementTree.parse(tmp_path / "x.xml").getroot().find(".//failure").text
 
 
 def test_a_call_goes_the_same_over_http_and_says_what_it_cannot_see() -> None:

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Ear", "Heard", "difference", "ear_of"]
+__all__ = ["Ear", "Heard", "difference", "ear_of", "visible"]
 
 _TAG: Final = re.compile(r"<[^>]*>")
 _SPACE: Final = re.compile(r"\s+")
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""What acts on a terminal, or cannot be in XML 1.0; tabs and ends of lines do neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class Heard:
 def words(text: str) -> str:
     """A text as it sounds: without markup, one space between words."""
     return _SPACE.sub(" ", html.unescape(_TAG.sub("", text))).strip()
+
+
+def visible(text: str) -> str:
+    """A text for a transcript or a report: characters that nobody can see are written out (``\\x00``)."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class Ear:

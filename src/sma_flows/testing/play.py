@@ -17,7 +17,7 @@ from sma_flows.simulator.parties import Party, party_of
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.wav import NotPlayableError, read_header
 from sma_flows.testing.fresh import Fresh
-from sma_flows.testing.heard import difference
+from sma_flows.testing.heard import difference, visible
 from sma_flows.testing.hidden import Disguising, disguised, disguised_pairs, hides, in_words, undisguised
 from sma_flows.testing.meetings import SimulatedMeetings, with_meetings
 from sma_flows.testing.script import ANSWERED, CallScript, Step, shown
@@ -54,7 +54,7 @@ class CallFailedError(SmaFlowsError, AssertionError):
     def __init__(self, where: str, step: str, why: str, transcript: list[str]) -> None:
         self.where, self.step, self.why, self.transcript = where, step, why, transcript
         lines = "\n".join(f"  | {line}" for line in transcript)
-        super().__init__(f"{where}: {step}\n  {why}\n{lines}")
+        super().__init__(visible(f"{where}: {step}\n  {why}\n{lines}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from sma_flows.testing.heard import visible
+
 if TYPE_CHECKING:
     from sma_flows.testing.compared import Leak
 
@@ -63,7 +65,7 @@ class Told:
 
 
 def junit(told: Sequence[Told]) -> bytes:
-    """JUnit XML, one test suite for each file, as build servers read it."""
+    """JUnit XML, one test suite for each file, as build servers read it: without characters that XML does not have."""
     root = ElementTree.Element("testsuites", tests=str(len(told)), failures=str(sum(bool(one.problem) for one in told)))
     suites: dict[str, ElementTree.Element] = {}
     for one in told:
@@ -72,14 +74,20 @@ def junit(told: Sequence[Told]) -> bytes:
             mine = [each for each in told if each.file == one.file]
             failures = sum(bool(each.problem) for each in mine)
             counts = {"tests": str(len(mine)), "failures": str(failures)}
-            suite = suites[one.file] = ElementTree.SubElement(root, "testsuite", {"name": one.file, **counts})
+            suite = suites[one.file] = ElementTree.SubElement(root, "testsuite", {"name": visible(one.file), **counts})
         case = ElementTree.SubElement(
             suite,
             "testcase",
-            {"classname": one.file, "name": one.name or "(file)", "line": str(one.line), "time": f"{one.seconds:.4f}"},
+            {
+                "classname": visible(one.file),
+                "name": visible(one.name) or "(file)",
+                "line": str(one.line),
+                "time": f"{one.seconds:.4f}",
+            },
         )
         if one.problem:
-            failure = ElementTree.SubElement(case, "failure", message=one.problem.splitlines()[0])
-            failure.text = one.problem
+            problem = visible(one.problem)
+            failure = ElementTree.SubElement(case, "failure", message=problem.splitlines()[0])
+            failure.text = problem
     text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return text

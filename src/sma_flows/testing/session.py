@@ -28,7 +28,7 @@ from sma_flows.simulator.model import World as Service
 from sma_flows.simulator.parties import Parties
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
-from sma_flows.testing.heard import Heard, ear_of
+from sma_flows.testing.heard import Heard, ear_of, visible
 from sma_flows.testing.script_steps import SITUATIONS
 from sma_flows.testing.targets import Target, TargetError, Turn
 from sma_flows.testing.visits import Trail
@@ -322,7 +322,7 @@ class Session:
     def note(self, words: str, at_ms: int | None = None) -> None:
         """Add a line to the transcript."""
         at = self.phone.now_ms if at_ms is None else at_ms
-        self.lines.append(f"{at / 1000:8.1f} s  {words}")
+        self.lines.append(f"{at / 1000:8.1f} s  {visible(words)}")
 
 
 class _Seated(Attending):

@@ -26,7 +26,7 @@ from sma_flows.simulator.messages import Deliver, Entry, Hears, InboundCall, Key
 from sma_flows.simulator.model import World
 from sma_flows.simulator.storage import Storage
 from sma_flows.simulator.switches import Switches
-from sma_flows.testing.heard import Ear
+from sma_flows.testing.heard import Ear, visible
 from sma_flows.testing.session import act_in_words, turn_in_words, welcome_of
 from sma_flows.testing.targets import Target, Turn
 
@@ -200,6 +200,6 @@ class _Scribe:
         for secret in self._secrets:
             if len(secret) > 2:
                 words = words.replace(secret, MASK)
-        line = f"{entry.at_ms / 1000:8.1f} s  {words}"
+        line = f"{entry.at_ms / 1000:8.1f} s  {visible(words)}"
         self.lines.append(line)
         self._on_line(line)
