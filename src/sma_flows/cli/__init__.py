@@ -8,7 +8,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Entry point of the command line. Exits with 0 (clean), 1 (findings) or 2 (wrong usage)."""
+    """Entry point of the command line. Exits with 0 (clean), 1 (findings), 2 (wrong usage), 130 or 141."""
     try:
         from sma_flows.cli.app import run
     except ModuleNotFoundError as error:

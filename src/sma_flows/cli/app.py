@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from sma_flows import __version__
-from sma_flows.cli.console import steady_output
+from sma_flows.cli.console import ended_from_outside, steady_output
 
 __all__ = ["cli", "run"]
 
@@ -52,11 +52,20 @@ Exit codes, for every command:
   0  clean
   1  findings: problems in a flow, differences in a replay, calls that failed
   2  wrong usage: a file is missing, an option is unknown, an event is not JSON
+  130  interrupted (Ctrl-C); 141 whoever read the output has gone: nothing is said about findings
 """
 
 
 class _Lazy(click.Group):
     """Loads a command's module when it is asked for: ``invoke`` must not pay for what ``check`` needs."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:  # prints --help
+        with ended_from_outside():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with ended_from_outside():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (given by click)
         return list(COMMANDS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
+import sys
 from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import IO, Any, NoReturn
+from contextlib import contextmanager, suppress
+from typing import IO, Any, Final, NoReturn
 
 import click
 from rich.console import Console
@@ -17,6 +20,7 @@ __all__ = [
     "WrongUsage",
     "busy",
     "columns",
+    "ended_from_outside",
     "err",
     "exit_with",
     "out",
@@ -24,6 +28,11 @@ __all__ = [
     "show",
     "steady_output",
 ]
+
+
+INTERRUPTED: Final = 130
+READER_GONE: Final = 141
+"""What a shell says of a program that SIGINT or SIGPIPE has ended: never the codes of findings and of wrong usage."""
 
 
 class WrongUsage(click.ClickException):
@@ -45,14 +54,41 @@ def steady_output(*streams: IO[str]) -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+@contextmanager
+def ended_from_outside() -> Iterator[None]:
+    """Ctrl-C, and a reader who has seen enough (``| head -1``), end the command; they are no findings.
+
+    Raises:
+        Exit: of click, with 130 or 141.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        with suppress(OSError):
+            click.echo("Interrupted.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        with suppress(OSError, ValueError):  # what is still to be flushed when the interpreter ends goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(READER_GONE) from None
+
+
+class _Console(Console):
+    """A console that does not exit by itself, with the code of findings, when its reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def out() -> Console:
     """The console of results. Made anew each time, so that a redirected stdout is honoured."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def err() -> Console:
     """The console of progress and remarks."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def show(text: str | Text, *, end: str = "\n") -> None:

@@ -149,6 +149,8 @@ def command(
             there = not no_page and (page is not None or _page(own / "page"))
             _hello(served, as_json=as_json, page=there)
             show_calls(told, as_json=as_json)
+        except BrokenPipeError:  # nobody reads what is shown
+            raise
         except OSError as error:
             raise WrongUsage(f"port {port} cannot be used ({error.strerror}): choose another, or 0.") from None
         except PlanError as error:

@@ -11,6 +11,7 @@ import os
 import pickle
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +52,7 @@ class Fresh:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            process_group=0,  # Ctrl-C is for us: the server ends when we close its pipes
         )
 
     def __enter__(self) -> Fresh:
@@ -63,7 +65,8 @@ class Fresh:
         """End the server and remove the store."""
         for stream in (self._server.stdin, self._server.stdout):
             if stream is not None:
-                stream.close()
+                with suppress(BrokenPipeError):  # the rest of a request that nobody reads any more
+                    stream.close()
         self._server.wait(timeout=WAIT_S)
         self._folder.cleanup()
         self.world.close()
@@ -95,11 +98,14 @@ def _answer(request: tuple[WorldSpec, dict[str, Any], str, int, datetime]) -> tu
 
 
 def serve(requests: IO[bytes], descriptor: int) -> None:
-    """Fork a child for each pickled request; the child writes its reply to *descriptor*."""
+    """Fork a child for each pickled request; the child writes its reply to *descriptor*.
+
+    Whoever asked may have gone in between: half a request is the end, and a reply that nobody reads is dropped.
+    """
     while True:
         try:
             request = pickle.load(requests)  # noqa: S301 - from our own parent
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):
             return
         child = os.fork()
         if child == 0:
@@ -107,7 +113,7 @@ def serve(requests: IO[bytes], descriptor: int) -> None:
                 reply = pickle.dumps(_answer(request))
             except Exception as error:  # noqa: BLE001 - the parent decides what a fault means
                 reply = pickle.dumps(f"{type(error).__name__}: {error}")
-            with os.fdopen(descriptor, "wb") as out:
+            with suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as out:
                 out.write(reply)
             os._exit(0)
         os.waitpid(child, 0)

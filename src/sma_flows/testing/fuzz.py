@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from sma_flows.testing.lab import Lab, Pairs, Trial
 from sma_flows.testing.reproduce import Reproduction, reproduction
@@ -23,6 +26,11 @@ __all__ = ["BATCH", "Fuzzed", "fuzz_flow", "fuzz_flows"]
 
 BATCH = 250
 """Calls that are drawn with one seed."""
+
+LOOK_S: Final = 0.2
+"""Seconds between two looks for Ctrl-C while processes are at work."""
+
+POSIX: Final = hasattr(signal, "pthread_sigmask")
 
 SHRINKING_S = 30
 """So long a call that was found is made smaller: where nobody is ever asked anything again, each attempt is long."""
@@ -88,10 +96,14 @@ def fuzz_flows(
         batches = _here(labs, jobs, told, keep_going)
     else:
         batches = _elsewhere([(str(lab.path), given, settled) for lab in labs], jobs, count, told, keep_going)
-    for place, batch in batches:
-        told[place].add(batch)
-        progress(batch.calls)
+    with closing(batches):  # whatever happens here: processes end with us
+        for place, batch in batches:
+            told[place].add(batch)
+            progress(batch.calls)
     return told
+
+
+_Batches = Generator[tuple[int, Fuzzed], None, None]
 
 
 class _Job(NamedTuple):
@@ -109,7 +121,7 @@ def _jobs(flows: int, calls: int, seed: int) -> Iterator[_Job]:
             yield _Job(place, number, seed * 1_000_003 + number, min(BATCH, whole - first))
 
 
-def _here(labs: list[Lab], jobs: list[_Job], told: list[Fuzzed], keep_going: bool) -> Iterator[tuple[int, Fuzzed]]:
+def _here(labs: list[Lab], jobs: list[_Job], told: list[Fuzzed], keep_going: bool) -> _Batches:
     for job in jobs:
         if keep_going or not told[job.place].found:
             yield job.place, draw_batch(labs[job.place], job.seed, job.size)
@@ -121,19 +133,65 @@ def _elsewhere(
     count: int,
     told: list[Fuzzed],
     keep_going: bool,
-) -> Iterator[tuple[int, Fuzzed]]:
+) -> _Batches:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
-        futures = {pool.submit(_work, labs[job.place], job.seed, job.size): job.place for job in jobs}
-        for future in as_completed(futures):
-            if future.cancelled():
-                continue
-            place = futures[future]
-            yield place, future.result()
-            if told[place].found and not keep_going:
-                for other, its in futures.items():
-                    if its == place:
-                        other.cancel()
+    before = multiprocessing.active_children()
+    with _between_looks() as look, ProcessPoolExecutor(count, mp_context=context) as pool:
+        with _ctrl_c("held back"):  # the processes inherit that: see _work
+            futures = {pool.submit(_work, labs[job.place], job.seed, job.size): job.place for job in jobs}
+        try:
+            waiting = set(futures)
+            while waiting:
+                done, waiting = wait(waiting, LOOK_S, FIRST_COMPLETED)
+                look()
+                for future in done:
+                    if future.cancelled():
+                        continue
+                    place = futures[future]
+                    yield place, future.result()
+                    if told[place].found and not keep_going:
+                        for other, its in futures.items():
+                            if its == place:
+                                other.cancel()
+        except BaseException:  # nobody waits for the rest
+            for process in multiprocessing.active_children():
+                if process not in before and process.pid is not None and POSIX:
+                    os.kill(process.pid, signal.SIGINT)
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _between_looks() -> Iterator[Callable[[], None]]:
+    """Ctrl-C is raised where one looks for it: anywhere else it could leave a lock of the pool behind, for ever."""
+    pressed: list[int] = []
+
+    def look() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield look
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
+    try:
+        yield look
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _ctrl_c(how: Literal["held back", "heard"]) -> Iterator[None]:
+    """Ctrl-C, which a terminal sends to every process, waits until this is over, or no longer waits."""
+    if not POSIX:
+        yield
+        return
+    mask = signal.SIG_BLOCK if how == "held back" else signal.SIG_UNBLOCK
+    before = signal.pthread_sigmask(mask, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _Made = tuple[str, Pairs, Pairs]
@@ -147,7 +205,22 @@ def _lab(made: _Made) -> Lab:
 
 
 def _work(made: _Made, seed: int, size: int) -> Fuzzed:
-    return draw_batch(_lab(made), seed, size)
+    """A batch in a process of its own: Ctrl-C is heard here only, and then nothing more is begun.
+
+    Raises:
+        KeyboardInterrupt: for whoever waits for the batch.
+    """
+    try:
+        if _interrupted:
+            raise KeyboardInterrupt
+        with _ctrl_c("heard"):
+            return draw_batch(_lab(made), seed, size)
+    except KeyboardInterrupt:
+        _interrupted.append(True)
+        raise
+
+
+_interrupted: list[bool] = []
 
 
 def draw_batch(lab: Lab, seed: int, size: int) -> Fuzzed:
