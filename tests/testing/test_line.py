@@ -113,7 +113,7 @@ def test_a_step_that_does_not_fit_is_an_assertion_with_the_transcript(call: Call
     [
         ({"at": "2026-11-20T22:00"}, "does not say in which time zone: write for example 2026-11-20T22:00-05:00"),
         ({"stub": {"verify_pin": {"ok": {}, "wrong": {}}}}, "is no reply of a hook"),
-        ({"switches": {"overlapp": "serial"}}, "did you mean 'overlap'"),
+        ({"switches": {"overlapp": "serial"}}, "did you mean overlap?"),
     ],
 )
 def test_what_a_call_cannot_be_given_is_told(call: Caller, given: dict[str, object], told: str) -> None:
