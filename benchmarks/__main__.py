@@ -117,6 +117,7 @@ def simulated(quick: bool) -> list[str]:
         "ratio, which carries over:",
         "",
         *_table(("ratio", "median (95 % interval)", "aim", ""), ratios),
+        *_other_python(quick),
         *_long_call(quick),
         *_held(quick),
         *_processes(quick),
@@ -127,6 +128,16 @@ def simulated(quick: bool) -> list[str]:
 CALLS_PER_S = 1_500
 BARE_LOOP = 2.27
 """3,400 calls of a bare loop to 1,500 of the virtual service."""
+
+
+def _other_python(quick: bool) -> list[str]:
+    python = virtual.other_python()
+    if python is None:
+        return []
+    told, speed = virtual.speed_there(python, 3 if quick else 40)
+    names = ("compiled", "compiled, its texts by `json`", "by hand", "by hand, in a bare loop without a service")
+    found = "; ".join(f"{name}: {speed[name][0]:,.0f} (best round {speed[name][1]:,.0f})" for name in names)
+    return [f"The same under another interpreter of this machine, `{python}` ({told}), calls per second: {found}.", ""]
 
 
 def _long_call(quick: bool) -> list[str]:

@@ -1,7 +1,8 @@
 """The virtual service: calls per second, a long call, many calls at once, two processes, drawn calls.
 
-``python -m benchmarks.virtual held 100000`` and ``... calls 2`` are the child processes that :func:`held` and
-:func:`processes` start: memory and two cores are measured in processes of their own.
+``python -m benchmarks.virtual held 100000``, ``... worker`` and ``... speed 40`` are the child processes that
+:func:`held`, :func:`processes` and :func:`speed_there` start: memory, two cores and another interpreter are measured in
+processes of their own.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import heapq
 import json
 import os
+import platform
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -225,6 +228,24 @@ def speed(count: int) -> Speed:
     return Speed(len(bodies), keys, per_s, ratios)
 
 
+def other_python() -> str | None:
+    """Another interpreter of this version on this machine, such as that of the system, where there is one."""
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    found = [shutil.which(name, path=folder) for folder in ("/usr/bin", "/usr/local/bin")]
+    here = Path(sys.executable).resolve()
+    return next((path for path in found if path is not None and Path(path).resolve() != here), None)
+
+
+def speed_there(python: str, count: int) -> tuple[str, dict[str, tuple[float, float]]]:
+    """What the other interpreter is, and :func:`speed` under it, with the packages of this one."""
+    library = str(Path(os.__file__).parent)
+    packages = [path for path in sys.path if path and (not path.startswith(library) or "site-packages" in path)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in packages if not path.endswith(".zip"))}
+    command = [python, "-m", "benchmarks.virtual", "speed", str(count)]
+    found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, env=env).stdout)
+    return found["python"], {name: (middle, best) for name, (middle, best) in found["calls_per_s"].items()}
+
+
 # ---- a long call ---------------------------------------------------------------------------------------------------
 
 
@@ -413,5 +434,8 @@ def drawn(calls: int) -> Drawn:
 if __name__ == "__main__":
     if sys.argv[1] == "held":
         print(json.dumps(held_here(int(sys.argv[2]))))
+    elif sys.argv[1] == "speed":
+        about = f"Python {platform.python_version()}, {platform.python_compiler()}"
+        print(json.dumps({"python": about, "calls_per_s": speed(int(sys.argv[2])).calls_per_s}))
     else:
         worker()
