@@ -137,7 +137,7 @@ def _other_python(quick: bool) -> list[str]:
     told, speed = virtual.speed_there(python, 3 if quick else 40)
     names = ("compiled", "compiled, its texts by `json`", "by hand", "by hand, in a bare loop without a service")
     found = "; ".join(f"{name}: {speed[name][0]:,.0f} (best round {speed[name][1]:,.0f})" for name in names)
-    return [f"The same under another interpreter of this machine, `{python}` ({told}), calls per second: {found}.", ""]
+    return [f"The same under the interpreter that came with the system ({told}), calls per second: {found}.", ""]
 
 
 def _long_call(quick: bool) -> list[str]:
