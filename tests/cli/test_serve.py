@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from sma_flows.cli.app import cli
+from sma_flows.cli.simulated import people_of
 
 FLOWS = Path(__file__).parents[2] / "flows"
 DEADLINE_S = 60.0
@@ -189,6 +190,12 @@ def until(url: str, wanted: str) -> str:
     raise AssertionError(f"{wanted} is not in:\n{told}")
 
 
+def test_a_party_can_be_named_by_a_value_of_the_flow() -> None:
+    given = ("env.SALES=busy", "*=no_answer")
+    found = people_of(given, {"SALES": "+12065550150"})
+    assert {number: party.does for number, party in found.items()} == {"+12065550150": "busy", "*": "no_answer"}
+
+
 def test_a_caller_talks_with_a_bot_and_the_words_are_not_shown() -> None:
     bot = f"env.BOT_ALIAS={FLOWS / 'bots' / 'reception'}"
     words = ("--speed", "50", "--store", "memory", "--json", "--bot", bot, "--party", "*={answers: 1s, hangs_up: 5s}")
@@ -245,6 +252,7 @@ def lines_until(process: subprocess.Popen[str], wanted: str) -> list[str]:
         (["FLOW", "--switch", "overlap"], "write NAME=VALUE"),
         (["FLOW", "--party", "+12065550150=explodes"], "a party cannot be 'explodes'"),
         (["FLOW", "--party", "+12065550150"], "write NAME=VALUE"),
+        (["FLOW", "--party", "env.NOWHERE=busy"], "'--party' names env.NOWHERE, which has no value"),
         (["FLOW", "--bot", "env.BOT=nowhere.zip"], "cannot be talked to: there is no such file or folder"),
         (
             ["FLOW", "--bot", f"env.NOBODY={FLOWS / 'bots' / 'reception'}"],

@@ -23,6 +23,7 @@ from sma_flows.cli.simulated import (
     folder_of,
     numbers_of,
     pair,
+    people_of,
     read_given,
     show_calls,
     switch_option,
@@ -147,7 +148,6 @@ def command(
 
     started = read_time(at) if at else datetime.now(UTC)
     chosen = Switches().having(switches_of(switches))
-    people = read_given(parties, "parties", "--party").parties
     told: queue.Queue[tuple[Line, str]] = queue.Queue()
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or World().region
     world = World(started_ms=round(started.timestamp() * 1000), region=region)
@@ -162,6 +162,7 @@ def command(
         numbers=lambda: account.owned(exchange.clock.now_ms()),
     )
     function, plan, values = _function(flow, target, exchange, env, env_file, hooks, store)
+    people = people_of(parties, values)
     account = Account.of(replace(world, numbers=numbers_of(world, numbers, values)))
     board = Switchboard(
         function,

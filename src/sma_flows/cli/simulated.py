@@ -19,6 +19,7 @@ from sma_flows.cli.console import WrongUsage
 if TYPE_CHECKING:
     from sma_flows.simulator.exchange import Line
     from sma_flows.simulator.model import World
+    from sma_flows.simulator.parties import Party
     from sma_flows.testing.script import CallScript
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "folder_of",
     "numbers_of",
     "pair",
+    "people_of",
     "read_given",
     "show_calls",
     "switch_option",
@@ -89,6 +91,21 @@ def read_given(given: tuple[str, ...], key: str, option: str) -> CallScript:
     if file is None:
         raise WrongUsage(f"{option}: {'. '.join(filter(None, (found[0].message, found[0].help)))}.")
     return file.calls[0]
+
+
+def people_of(given: tuple[str, ...], values: Mapping[str, str]) -> dict[str, Party]:
+    """Who is at which number, of ``--party NUMBER=DOES``: ``env.NAME`` is the number that *values* have for it.
+
+    Raises:
+        WrongUsage: one of them is no pair, no party, or has no value.
+    """
+    from sma_flows.testing.play import by_value
+    from sma_flows.testing.world import UnplayableError
+
+    try:
+        return by_value(read_given(given, "parties", "--party").parties, values, "--party")
+    except UnplayableError as error:
+        raise WrongUsage(f"{error}.") from None
 
 
 def numbers_of(world: World, given: tuple[str, ...], values: Mapping[str, str]) -> frozenset[str]:

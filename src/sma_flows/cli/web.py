@@ -14,7 +14,7 @@ import click
 
 from sma_flows.cli.console import WrongUsage, err
 from sma_flows.cli.load import load_program, root_of, with_flow_options
-from sma_flows.cli.simulated import ended_by_signal, folder_of, numbers_of, pair, read_given, show_calls
+from sma_flows.cli.simulated import ended_by_signal, folder_of, numbers_of, pair, people_of, show_calls
 from sma_flows.cli.values import gather_values
 from sma_flows.errors import PlanError
 from sma_flows.web.page import LOCAL, write
@@ -117,8 +117,8 @@ def command(
     from sma_flows.simulator.parties import party_of
     from sma_flows.web.stage import stage
 
-    people = _people(parties)
     values = gather_values(env, env_file, hooks or root_of(Path(flow)))
+    people = _people(parties, values)
     told: queue.Queue[tuple[Line, str]] = queue.Queue()
 
     def load(lead: Mapping[str, str]) -> Answering:
@@ -173,10 +173,10 @@ def _is_here(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def _people(parties: tuple[str, ...]) -> Mapping[str, Party]:
+def _people(parties: tuple[str, ...], values: Mapping[str, str]) -> Mapping[str, Party]:
     """Who is at which number, as :func:`~sma_flows.simulator.parties.party_of` reads it."""
     usual = {"*": ACCEPTS} | dict(one.partition("=")[::2] for one in parties)
-    return read_given(tuple(f"{number}={does}" for number, does in usual.items()), "parties", "--party").parties
+    return people_of(tuple(f"{number}={does}" for number, does in usual.items()), values)
 
 
 def _settings(given: tuple[str, ...]) -> dict[str, str]:
