@@ -38,9 +38,8 @@ class Turn:
 
     def frame(self) -> Frame:
         """A working copy for this event. It changes the saved call of the turn; only with one of a known revision."""
-        if self.call is None or self.flow is None:
-            raise StepError("no saved call")
-        return Frame(self.flow, self.call, self.event, self.now)
+        call, flow = self.known()
+        return Frame(flow, call, self.event, self.now)
 
     def known(self) -> tuple[Call, FlowProgram]:
         """The saved call and its flow; the checks have ended turns without them.
