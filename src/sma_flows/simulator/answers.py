@@ -313,8 +313,8 @@ def _sent(desk: Desk, kind: str, leg: str, text: str) -> tuple[Sent, str]:
 
     Calls that are answered alike share it: they differ in the CallIds of their legs, for which a mask stands in it.
     """
-    if MASK in text or "\\u007" in text:
-        return sent(kind, leg, loads(text))
+    if MASK in text or "\\u007" in text:  # something looks like a mask before there is one
+        return _alone(kind, leg, text)
     for masked, one in zip(_MASKED, desk.legs):  # noqa: B905 - one call less; there are two legs at most
         alike = text.replace(one[9][2], masked)
         if alike is text:
@@ -323,17 +323,22 @@ def _sent(desk: Desk, kind: str, leg: str, text: str) -> tuple[Sent, str]:
             text = dumps(loads(text))
             alike = text.replace(one[9][2], masked)
         shared = _shared(kind, leg, alike, masked)
-        if shared is None:  # it stands elsewhere, or something else looks like a mask
-            return sent(kind, leg, loads(text))
+        if shared is None:
+            break
         return _new(Sent, (*shared[0][:5], one[1])), shared[1]
-    return _shared(kind, leg, text, "") or sent(kind, leg, loads(text))
+    return _alone(kind, leg, text)
+
+
+@lru_cache(maxsize=2048)
+def _alone(kind: str, leg: str, text: str) -> tuple[Sent, str]:
+    """An action that is read as it is."""
+    return sent(kind, leg, loads(text))
 
 
 @lru_cache(maxsize=2048)
 def _shared(kind: str, leg: str, text: str, masked: str) -> tuple[Sent, str] | None:
+    """An action with a mask; None when the id that it stands for is no CallId of the action, or stands twice."""
     given = loads(text)
-    if not masked:
-        return sent(kind, leg, given)
     if f'"CallId":{quote(str(given.get("CallId")))}' != masked or text.count(MASKED) > 1:
         return None
     return sent(kind, leg, given, masked=True)

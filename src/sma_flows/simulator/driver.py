@@ -221,8 +221,7 @@ class Phone:
             if kind is Deliver:
                 note(_new(Entry, (now, "output", output, output[0], "")))  # type: ignore[index]
                 if around is None or not around.takes(output):
-                    asked = (self.answer, output[1]) if self._text else (self.ask, output)  # type: ignore[index]
-                    given = self._given(output, *asked)  # type: ignore[arg-type]
+                    given = self._given(output, self.ask, output)  # type: ignore[arg-type]
                     if self._delay_ms is None or not self._on_its_way(output, given):  # type: ignore[arg-type]
                         answers.append(given)
                 continue
