@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.kit import (
@@ -142,6 +142,8 @@ WRITTEN = [
 
 
 @given(ACTIONS, st.dictionaries(WORDS, WORDS | st.integers()) | st.sampled_from([None, [], "{", 3]))
+@example([bot(Configuration={"CallId": ID}, CallId=ID)], None)
+@example([pause()] * 11, {})
 def test_an_answer_is_taken_alike_however_it_is_written(actions: list[Action], kept: object) -> None:
     answer = reply(*actions, TransactionAttributes=kept)
     made = []

@@ -320,7 +320,7 @@ def _sent(desk: Desk, kind: str, leg: str, text: str) -> tuple[Sent, str]:
         if alike is text:
             if one[1] not in text:
                 continue
-            text = dumps(loads(text))
+            text = dumps(loads(text))  # with blanks in it: written as we write it, it can be shared
             alike = text.replace(one[9][2], masked)
         shared = _shared(kind, leg, alike, masked)
         if shared is None:
